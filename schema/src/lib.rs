@@ -1,0 +1,5 @@
+//! The vocabulary of the warehouse: tables, voter-file layouts, ids. Does no I/O.
+
+pub mod catalog;
+pub mod ids;
+pub mod layout;

@@ -1,0 +1,66 @@
+//! The commands of the binary: one file each, and the help that teaches them.
+
+mod demo;
+mod derive;
+mod generate;
+mod load;
+mod releases;
+mod serve;
+mod sql;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::LakeArgs;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// A voter analytics warehouse: loads voter files, results and boundaries, and answers questions about them.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = "A first minute:\n  bellwether demo\n  bellwether load boundaries tl_2020_08_county20.zip\n  bellwether derive\n  bellwether serve")]
+pub struct Cli {
+    #[command(flatten)]
+    lake: LakeArgs,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the newest release over HTTP, and every later one as it comes.
+    Serve(crate::config::ServeArgs),
+    /// Load files into the lake as one release.
+    Load(load::LoadArgs),
+    /// Make the derived tables whose inputs have changed.
+    Derive(derive::DeriveArgs),
+    /// List the releases of the lake.
+    Releases,
+    /// Run one SELECT against a release.
+    Sql(sql::SqlArgs),
+    /// Write a synthetic electorate in a state's own file layouts.
+    Generate(generate::GenerateArgs),
+    /// Invent a fictional state, load it and serve it.
+    Demo(demo::DemoArgs),
+    /// Print the table catalog as Markdown.
+    Tables,
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+/// Runs a command to its end.
+pub fn run(cli: Cli) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::run(&cli.lake, args).await,
+            Command::Load(args) => load::run(&cli.lake, args).await,
+            Command::Derive(args) => derive::run(&cli.lake, args).await,
+            Command::Releases => releases::run(&cli.lake).await,
+            Command::Sql(args) => sql::run(&cli.lake, args).await,
+            Command::Generate(args) => generate::run(args),
+            Command::Demo(args) => demo::run(&cli.lake, args).await,
+            Command::Tables => Ok(print!("{}", bellwether_schema::catalog::document())),
+            Command::Openapi => Ok(println!("{}", crate::openapi())),
+        }
+    })
+}

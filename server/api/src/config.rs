@@ -1,0 +1,112 @@
+//! Configuration: small structs, filled once from the command line and its environment variables.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bellwether_lake::Lake;
+use bellwether_warehouse::Limits;
+use clap::Args;
+
+/// Where the lake is.
+#[derive(Debug, Clone, Args)]
+pub struct LakeArgs {
+    /// Folder of the lake, or an object store's URL (s3://, gs://, az://).
+    #[arg(long, global = true, env = "BELLWETHER_LAKE", default_value = "lake")]
+    pub lake: String,
+
+    /// Option for the object store, such as aws_region=us-east-1; may be given more than once.
+    #[arg(long = "store-option", global = true, value_name = "NAME=VALUE")]
+    pub store_options: Vec<String>,
+}
+
+impl LakeArgs {
+    pub fn open(&self) -> Result<Lake, bellwether_lake::Error> {
+        let options: BTreeMap<String, String> = self
+            .store_options
+            .iter()
+            .filter_map(|option| option.split_once('='))
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        Lake::open(&self.lake, options)
+    }
+}
+
+/// Limits of the engine, shared by `serve`, `derive` and `sql`.
+#[derive(Debug, Clone, Args)]
+pub struct EngineArgs {
+    /// Memory for all callers' SQL together.
+    #[arg(long, default_value = "1GB")]
+    pub sql_memory: String,
+
+    /// Seconds that one SQL query may take.
+    #[arg(long, default_value_t = 30.0)]
+    pub sql_seconds: f64,
+
+    /// Rows that one SQL answer may have.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub sql_rows: usize,
+
+    /// Memory for building the serving copy and the derived tables.
+    #[arg(long, default_value = "2GB")]
+    pub build_memory: String,
+}
+
+impl EngineArgs {
+    pub fn limits(&self) -> Limits {
+        Limits {
+            sql_memory: self.sql_memory.clone(),
+            sql_seconds: self.sql_seconds,
+            sql_rows: self.sql_rows,
+            build_memory: self.build_memory.clone(),
+            ..Limits::default()
+        }
+    }
+}
+
+/// What `serve` is told.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address to listen on. Without keys the server answers on loopback only.
+    #[arg(long, env = "BELLWETHER_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Folder for serving copies; they can be deleted at any time. Default: `.serving` beside the lake's tables.
+    #[arg(long)]
+    pub cache: Option<PathBuf>,
+
+    /// Folder below which POST /v1/loads may name files.
+    #[arg(long, default_value = "inbox")]
+    pub inbox: PathBuf,
+
+    /// Requests that may wait for the engine before more are answered 503.
+    #[arg(long, default_value_t = 256)]
+    pub queue: usize,
+
+    /// Largest request body in bytes; loads by upload are bounded by it too.
+    #[arg(long, default_value_t = 4 << 30)]
+    pub body_limit: usize,
+
+    /// Seconds after which any request is given up.
+    #[arg(long, default_value_t = 120)]
+    pub request_seconds: u64,
+
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+impl ServeArgs {
+    pub fn request_time(&self) -> Duration {
+        Duration::from_secs(self.request_seconds)
+    }
+
+    /// Folder of the serving copies for this lake.
+    pub fn cache_folder(&self, lake: &Lake) -> PathBuf {
+        match &self.cache {
+            Some(folder) => folder.clone(),
+            None if lake.location().contains("://") => PathBuf::from("bellwether-serving"),
+            None => PathBuf::from(lake.location()).join(".serving"),
+        }
+    }
+}

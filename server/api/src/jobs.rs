@@ -1,0 +1,128 @@
+//! Long work as jobs: started once, watched by polling or by server-sent events, cancelled on request.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use bellwether_loaders::Progress;
+use serde::Serialize;
+use tokio::sync::watch;
+use utoipa::ToSchema;
+
+/// A job as callers see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct JobState {
+    pub id: String,
+    pub kind: String,
+    /// queued, running, done, failed
+    pub state: &'static str,
+    /// 0 to 1.
+    pub progress: f64,
+    pub error: Option<String>,
+    pub result: Option<serde_json::Value>,
+}
+
+struct Job {
+    state: watch::Sender<JobState>,
+    progress: Arc<Progress>,
+}
+
+/// Jobs kept after they are done.
+const KEPT: usize = 1000;
+
+/// All jobs of this process. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Jobs {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    jobs: HashMap<String, Job>,
+    order: Vec<String>,
+    /// Job by idempotency key, with the hash of the body that it came with.
+    keys: HashMap<String, (blake3::Hash, String)>,
+}
+
+/// What an idempotency key stands for.
+pub enum Known {
+    New,
+    Same(String),
+    /// The key came with another body before.
+    Different,
+}
+
+impl Jobs {
+    /// Registers a job and gives its id and the progress that its work must report to.
+    pub fn create(&self, kind: &str) -> (String, Arc<Progress>) {
+        let id = uuid::Uuid::now_v7().to_string();
+        let state =
+            JobState { id: id.clone(), kind: kind.into(), state: "queued", progress: 0.0, error: None, result: None };
+        let progress = Arc::new(Progress::default());
+        let job = Job { state: watch::Sender::new(state), progress: progress.clone() };
+        if let Ok(mut inner) = self.inner.lock() {
+            inner.jobs.insert(id.clone(), job);
+            inner.order.push(id.clone());
+            if inner.order.len() > KEPT {
+                let oldest = inner.order.remove(0);
+                inner.jobs.remove(&oldest);
+                inner.keys.retain(|_, (_, job)| *job != oldest);
+            }
+        }
+        (id, progress)
+    }
+
+    pub fn update(&self, id: &str, change: impl FnOnce(&mut JobState)) {
+        if let Ok(inner) = self.inner.lock()
+            && let Some(job) = inner.jobs.get(id)
+        {
+            job.state.send_modify(change);
+        }
+    }
+
+    pub fn get(&self, id: &str) -> Option<JobState> {
+        let inner = self.inner.lock().ok()?;
+        let job = inner.jobs.get(id)?;
+        let mut state = job.state.borrow().clone();
+        if state.state == "running" {
+            state.progress = fraction(&job.progress);
+        }
+        Some(state)
+    }
+
+    /// Follows the changes of a job.
+    pub fn follow(&self, id: &str) -> Option<watch::Receiver<JobState>> {
+        Some(self.inner.lock().ok()?.jobs.get(id)?.state.subscribe())
+    }
+
+    /// Asks a job to stop. False where there is no such job.
+    pub fn cancel(&self, id: &str) -> bool {
+        let Ok(inner) = self.inner.lock() else { return false };
+        let found = inner.jobs.get(id);
+        if let Some(job) = found {
+            job.progress.cancelled.store(true, Ordering::Relaxed);
+        }
+        found.is_some()
+    }
+
+    pub fn known(&self, key: &str, body: &blake3::Hash) -> Known {
+        let Ok(inner) = self.inner.lock() else { return Known::New };
+        match inner.keys.get(key) {
+            None => Known::New,
+            Some((before, job)) if before == body => Known::Same(job.clone()),
+            Some(_) => Known::Different,
+        }
+    }
+
+    pub fn remember(&self, key: &str, body: blake3::Hash, job: &str) {
+        if let Ok(mut inner) = self.inner.lock() {
+            inner.keys.insert(key.to_string(), (body, job.to_string()));
+        }
+    }
+}
+
+fn fraction(progress: &Progress) -> f64 {
+    let total = progress.bytes_total.load(Ordering::Relaxed);
+    let done = progress.bytes.load(Ordering::Relaxed);
+    if total == 0 { 0.0 } else { (done as f64 / total as f64).min(0.99) }
+}

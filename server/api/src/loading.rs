@@ -1,0 +1,166 @@
+//! A load from end to end: stage with a loader, recognise what is loaded already, commit, keep the rejects. The
+//! command line and the load route both come here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bellwether_lake::{Change, Lake, LoadRecord, NewFiles, Release};
+use bellwether_loaders::boundaries::Hints;
+use bellwether_loaders::voters::{self, Which};
+use bellwether_loaders::{
+    Options, Progress, Report, Staged, addresses, boundaries, markets, population, results, source,
+};
+use bellwether_schema::ids::Kind;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What sort of files a load reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadKind {
+    /// A state's voter file; needs --state.
+    Voters,
+    /// A state's vote history; needs --state.
+    History,
+    /// Election results by precinct: MIT precinct returns, VEST or ALARM VTD files.
+    Results,
+    /// Boundaries: zipped Shapefiles or GeoJSON.
+    Boundaries,
+    /// Census population by precinct, from ALARM VTD files.
+    Population,
+    /// The crosswalk from counties to television markets.
+    Markets,
+    /// Address points: OpenAddresses CSV or the JSON list.
+    Addresses,
+}
+
+/// What is loaded, and how.
+#[derive(Debug, Clone)]
+pub struct LoadRequest {
+    pub kind: LoadKind,
+    pub files: Vec<PathBuf>,
+    pub state: Option<String>,
+    pub district_kind: Option<Kind>,
+    pub vintage: Option<i32>,
+    /// Share of rows, 0 to 1.
+    pub max_rejects: f64,
+    pub threads: usize,
+}
+
+/// Why a load did not happen; the release is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Loader(#[from] bellwether_loaders::Error),
+    #[error(transparent)]
+    Lake(#[from] bellwether_lake::Error),
+}
+
+/// What a load did.
+#[derive(Debug, Serialize)]
+pub struct Loaded {
+    pub id: String,
+    pub release: String,
+    /// True where the same files were loaded before and nothing was changed.
+    pub unchanged: bool,
+    pub report: Report,
+}
+
+/// Loads files and commits them as one release, or changes nothing.
+pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) -> Result<Loaded, LoadError> {
+    let lock = lake.lock()?;
+    let sizes = request.files.iter().filter_map(|file| std::fs::metadata(file).ok());
+    progress.bytes_total.store(sizes.map(|metadata| metadata.len()).sum(), Ordering::Relaxed);
+    let latest = lake.latest().await?;
+    let staging = lake.staging()?;
+    let options = Options {
+        staging: staging.path().to_path_buf(),
+        max_rejects: request.max_rejects,
+        threads: request.threads,
+    };
+    let kind = request.kind;
+    if let Some(unchanged) = recognise(&latest, &request)? {
+        return Ok(unchanged);
+    }
+    let id = uuid::Uuid::now_v7().to_string();
+    let held = request.clone();
+    let staged = tokio::task::spawn_blocking(move || stage(&held, &options, &progress));
+    let Staged { tables, report } = staged.await.expect("loaders do not panic")?;
+    let lines: Vec<String> =
+        report.rejects.iter().filter_map(|reject| serde_json::to_string(reject).ok()).collect();
+    if !lines.is_empty() {
+        lake.write_rejects(&id, lines.join("\n") + "\n").await?;
+    }
+    let files = tables
+        .into_iter()
+        .map(|table| NewFiles { table: table.table, partition: table.partition, files: table.files })
+        .collect();
+    let name = kind.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default();
+    let record = LoadRecord {
+        id: id.clone(),
+        kind: name.clone(),
+        fingerprint: fingerprint(&request, &report),
+        report: serde_json::to_value(&report).unwrap_or_default(),
+    };
+    let named: Vec<&str> = report.files.iter().map(|file| file.name.as_str()).collect();
+    let what = format!("loaded {name} from {}", named.join(", "));
+    let change = Change { what, files, load: Some(record), inputs: Default::default() };
+    let release = lake.commit(&lock, change).await?;
+    Ok(Loaded { id, release: release.id, unchanged: false, report })
+}
+
+/// A load whose rows all stand already, found by the content of its files.
+fn recognise(latest: &Release, request: &LoadRequest) -> Result<Option<Loaded>, LoadError> {
+    let report = Report { files: source::identify(&request.files)?, ..Report::default() };
+    let print = fingerprint(request, &report);
+    let standing = latest.standing.iter().find(|standing| standing.fingerprint == print);
+    Ok(standing.map(|standing| Loaded {
+        id: standing.id.clone(),
+        release: latest.id.clone(),
+        unchanged: true,
+        report,
+    }))
+}
+
+fn fingerprint(request: &LoadRequest, report: &Report) -> String {
+    let mut hashes: Vec<&str> = report.files.iter().map(|file| file.blake3.as_str()).collect();
+    hashes.sort_unstable();
+    let state = request.state.as_deref().unwrap_or_default().to_uppercase();
+    let text = format!(
+        "{:?} {state} {:?} {:?} {}",
+        request.kind,
+        request.district_kind,
+        request.vintage,
+        hashes.join(" ")
+    );
+    blake3::hash(text.as_bytes()).to_hex().to_string()
+}
+
+fn stage(
+    request: &LoadRequest,
+    options: &Options,
+    progress: &Arc<Progress>,
+) -> Result<Staged, bellwether_loaders::Error> {
+    let files = &request.files;
+    let voter_file = |which| {
+        let state = request.state.as_deref().ok_or_else(|| {
+            bellwether_loaders::Error::Usage("say whose voter file it is with --state, such as --state CO".into())
+        })?;
+        voters::load(voters::layout_of(state)?, which, files, options, progress)
+    };
+    match request.kind {
+        LoadKind::Voters => voter_file(Which::Voters),
+        LoadKind::History => voter_file(Which::History),
+        LoadKind::Results => results::load(files, options, progress),
+        LoadKind::Boundaries => {
+            let state = request.state.as_deref().map(str::to_uppercase);
+            let hints = Hints { kind: request.district_kind, vintage: request.vintage, state };
+            boundaries::load(files, &hints, options, progress)
+        }
+        LoadKind::Population => population::load(files, options, progress),
+        LoadKind::Markets => markets::load(files, options, progress),
+        LoadKind::Addresses => addresses::load(files, request.state.as_deref(), options, progress),
+    }
+}

@@ -1,0 +1,12 @@
+//! One file a resource: request, response, handler and its doc.
+
+pub mod districts;
+pub mod health;
+pub mod jobs;
+pub mod loads;
+pub mod locate;
+pub mod metrics;
+pub mod releases;
+pub mod results;
+pub mod sql;
+pub mod tables;

@@ -1,0 +1,84 @@
+//! Callers' own SQL: one read-only SELECT within limits.
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bellwether_warehouse::{Cancel, Format, Param};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::{ApiError, Problem};
+use crate::reply::{self, Common, Params};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlRequest {
+    /// One SELECT over the tables of GET /v1/tables.
+    #[schema(example = "SELECT party, count(*) AS voters FROM voters GROUP BY party ORDER BY voters DESC")]
+    pub query: String,
+    /// Values for $1, $2 and so on.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub params: Vec<serde_json::Value>,
+}
+
+/// Interrupts the query when the request is dropped: when the caller has gone.
+struct Hangup(Cancel);
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Runs one SELECT. `truncated` says whether the row limit cut the answer short.
+#[utoipa::path(
+    post,
+    path = "/v1/sql",
+    tag = "sql",
+    params(Common),
+    request_body = SqlRequest,
+    responses(
+        (status = 200, description = "rows"),
+        (status = 400, body = Problem, description = "not one allowed SELECT"),
+        (status = 422, body = Problem, description = "beyond the limits on time or memory")
+    )
+)]
+pub async fn run(
+    State(app): State<App>,
+    Params(common): Params<Common>,
+    headers: HeaderMap,
+    body: Result<Json<SqlRequest>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(request) = body.map_err(|error| ApiError::of_status(error.status(), error.body_text()))?;
+    let params = request.params.iter().map(Param::from_json).collect::<Result<Vec<_>, _>>()?;
+    let format = common.format(&headers)?;
+    let serving = app.serving(common.as_of.as_deref()).await?;
+    let cancel = Cancel::default();
+    let _hangup = Hangup(cancel.clone());
+    let held = serving.clone();
+    let limit = common.limit;
+    let body = app
+        .run(move || {
+            let mut answer = held.copy.run_sql(&request.query, &params, &cancel)?;
+            if let Some(limit) = limit.filter(|limit| (*limit as usize) < answer.rows()) {
+                answer.truncate(limit as usize);
+                answer.truncated = true;
+            }
+            let release = &held.release.id;
+            let mut bytes = answer.encode(format)?;
+            if format == Format::Json {
+                let rows = String::from_utf8(bytes).map_err(ApiError::internal)?;
+                let truncated = answer.truncated;
+                bytes =
+                    format!("{{\"release\":\"{release}\",\"rows\":{rows},\"next\":null,\"truncated\":{truncated}}}")
+                        .into_bytes();
+            }
+            Ok(reply::body(release, format.media_type(), bytes, None))
+        })
+        .await?;
+    Ok(reply::respond(&serving, &body, &headers))
+}

@@ -1,0 +1,221 @@
+//! Releases as they are served: building copies, noticing new releases, swapping without dropping a request.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use bellwether_atlas::{Layer, Outline};
+use bellwether_lake::{Lake, Release};
+use bellwether_schema::catalog;
+use bellwether_schema::ids::Kind;
+use bellwether_warehouse::{Copy, Limits, SourceTable, questions};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ApiError;
+use crate::reply::CachedBody;
+
+/// How often the lake is asked for a new release.
+const GLANCE: Duration = Duration::from_millis(700);
+/// Earlier releases that are kept open.
+const EARLIER: usize = 3;
+/// Answers kept per release.
+const ANSWERS: usize = 4096;
+
+/// One release, ready to answer. A request holds on to the one it began with, so no answer mixes two.
+pub struct Serving {
+    pub release: Release,
+    pub copy: Copy,
+    locators: OnceLock<Vec<Locator>>,
+    markets: OnceLock<HashMap<String, (String, String)>>,
+    answers: Mutex<HashMap<String, Arc<CachedBody>>>,
+}
+
+/// The districts of one kind, ready to be located in.
+pub struct Locator {
+    pub kind: Kind,
+    pub ids: Vec<String>,
+    pub names: Vec<String>,
+    pub vintages: Vec<Option<i64>>,
+    pub layer: Layer,
+}
+
+impl Serving {
+    fn new(release: Release, copy: Copy) -> Serving {
+        Serving {
+            release,
+            copy,
+            locators: OnceLock::new(),
+            markets: OnceLock::new(),
+            answers: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Layers of every kind that has outlines, built when they are first asked for.
+    pub fn locators(&self) -> Result<&[Locator], ApiError> {
+        if let Some(locators) = self.locators.get() {
+            return Ok(locators);
+        }
+        let mut locators = Vec::new();
+        for kind in Kind::ALL {
+            let answer = questions::outlines(&self.copy, kind.name())?;
+            let ids: Vec<String> = answer.texts("id").into_iter().flatten().collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let geometries = answer.bytes("geometry").into_iter().flatten();
+            let outlines: Result<Vec<Outline>, _> =
+                ids.iter().zip(geometries).map(|(id, geometry)| Outline::from_wkb(id, &geometry)).collect();
+            let names = answer.texts("name").into_iter().map(Option::unwrap_or_default).collect();
+            let vintages = answer.integers("vintage");
+            locators.push(Locator { kind, ids, names, vintages, layer: Layer::new(outlines?) });
+        }
+        Ok(self.locators.get_or_init(|| locators))
+    }
+
+    /// Market id and name by county.
+    pub fn markets(&self) -> Result<&HashMap<String, (String, String)>, ApiError> {
+        if let Some(markets) = self.markets.get() {
+            return Ok(markets);
+        }
+        let answer = questions::county_markets(&self.copy)?;
+        let text = |column: &str| answer.texts(column).into_iter().map(Option::unwrap_or_default);
+        let markets = text("county_fips").zip(text("market_id").zip(text("market"))).collect();
+        Ok(self.markets.get_or_init(|| markets))
+    }
+
+    pub fn cached(&self, key: &str) -> Option<Arc<CachedBody>> {
+        self.answers.lock().ok()?.get(key).cloned()
+    }
+
+    pub fn cache(&self, key: String, body: Arc<CachedBody>) {
+        if let Ok(mut answers) = self.answers.lock() {
+            if answers.len() >= ANSWERS {
+                answers.clear();
+            }
+            answers.insert(key, body);
+        }
+    }
+}
+
+/// The current release and some earlier ones.
+pub struct Releases {
+    lake: Lake,
+    folder: PathBuf,
+    limits: Limits,
+    current: RwLock<Option<Arc<Serving>>>,
+    earlier: Mutex<Vec<Arc<Serving>>>,
+    /// One copy is built at a time.
+    building: tokio::sync::Mutex<()>,
+}
+
+impl Releases {
+    pub fn new(lake: Lake, folder: PathBuf, limits: Limits) -> Releases {
+        Releases {
+            lake,
+            folder,
+            limits,
+            current: RwLock::new(None),
+            earlier: Mutex::new(Vec::new()),
+            building: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    pub fn current(&self) -> Option<Arc<Serving>> {
+        self.current.read().ok()?.clone()
+    }
+
+    pub async fn get(&self, as_of: Option<&str>) -> Result<Arc<Serving>, ApiError> {
+        let current = self.current().ok_or_else(|| {
+            ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, "the first release is still being made ready")
+        })?;
+        let Some(asked) = as_of else { return Ok(current) };
+        if asked == current.release.id {
+            return Ok(current);
+        }
+        let release = self.lake.release(asked).await?;
+        if release.id == current.release.id {
+            return Ok(current);
+        }
+        let held = |list: &Vec<Arc<Serving>>| list.iter().find(|held| held.release.id == release.id).cloned();
+        if let Some(found) = self.earlier.lock().ok().and_then(|list| held(&list)) {
+            return Ok(found);
+        }
+        let _building = self.building.lock().await;
+        if let Some(found) = self.earlier.lock().ok().and_then(|list| held(&list)) {
+            return Ok(found);
+        }
+        let serving = self.open(release).await?;
+        if let Ok(mut list) = self.earlier.lock() {
+            list.push(serving.clone());
+            if list.len() > EARLIER {
+                let dropped = list.remove(0);
+                let _ = std::fs::remove_file(dropped.copy.path());
+            }
+        }
+        Ok(serving)
+    }
+
+    /// Swaps to the newest release if it is not the current one.
+    pub async fn refresh(&self) -> Result<(), ApiError> {
+        let latest = self.lake.latest().await?;
+        if self.current().is_some_and(|current| current.release.id == latest.id) {
+            return Ok(());
+        }
+        let _building = self.building.lock().await;
+        let serving = self.open(latest).await?;
+        tracing::info!(release = %serving.release.id, "serving a new release");
+        metrics::gauge!("bellwether_release").set(serving.release.number() as f64);
+        let before = self.current.write().ok().and_then(|mut current| current.replace(serving));
+        if let (Some(before), Ok(mut list)) = (before, self.earlier.lock()) {
+            list.push(before);
+            if list.len() > EARLIER {
+                let dropped = list.remove(0);
+                let _ = std::fs::remove_file(dropped.copy.path());
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches the lake until told to stop.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            if let Err(error) = self.refresh().await {
+                tracing::error!(?error, "cannot serve the newest release; the one before is served on");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(GLANCE) => {}
+            }
+        }
+    }
+
+    /// Opens the copy of a release, built first where it is not there.
+    pub async fn open(&self, release: Release) -> Result<Arc<Serving>, ApiError> {
+        std::fs::create_dir_all(&self.folder).map_err(ApiError::internal)?;
+        let path = self.folder.join(format!("{}-{}.duckdb", release.id, release.created.timestamp_millis()));
+        let cache = self.folder.join("fetched");
+        let mut sources = Vec::new();
+        for table in catalog::tables() {
+            let files = self.lake.local_files(&release, &table.name, &cache).await?;
+            sources.push(SourceTable { table, files });
+        }
+        let limits = self.limits.clone();
+        let serving = tokio::task::spawn_blocking(move || -> Result<Serving, ApiError> {
+            let opened = path.exists().then(|| Copy::open(&path, &release.id, &limits));
+            let copy = match opened {
+                Some(Ok(copy)) => copy,
+                // Not there, or left over from a crash or an older version: the lake has everything.
+                _ => {
+                    Copy::build(&path, &release.id, &sources, &limits)?;
+                    Copy::open(&path, &release.id, &limits)?
+                }
+            };
+            let serving = Serving::new(release, copy);
+            serving.locators()?;
+            Ok(serving)
+        });
+        Ok(Arc::new(serving.await??))
+    }
+}

@@ -1,0 +1,263 @@
+//! A layer of districts and the question which one holds a point.
+//!
+//! A raster of cells answers nearly every point with one look-up: a cell lies wholly inside one district, or
+//! names the few districts whose border crosses it, and these are tested exactly.
+
+use rayon::prelude::*;
+
+use crate::Outline;
+
+/// Cells a layer has at most: 4 bytes each.
+const MOST_CELLS: usize = 4 << 20;
+
+const NOBODY: u32 = u32::MAX;
+/// Set in a cell that names a list instead of a district.
+const LIST: u32 = 1 << 31;
+/// Set in a list's entry whose district holds the whole cell.
+const WHOLE: u32 = 1 << 31;
+
+/// Districts of one kind, located by raster. Where districts share a border or overlap, the one that comes
+/// first in the layer's order holds the point, so every point belongs to at most one.
+pub struct Layer {
+    outlines: Vec<Outline>,
+    grid: Grid,
+    cells: Vec<u32>,
+    /// Lists of candidates, each behind its length.
+    lists: Vec<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Grid {
+    west: f64,
+    south: f64,
+    /// Cells per degree.
+    across: f64,
+    up: f64,
+    columns: usize,
+    rows: usize,
+}
+
+impl Grid {
+    fn column(&self, longitude: f64) -> usize {
+        (((longitude - self.west) * self.across) as usize).min(self.columns - 1)
+    }
+
+    fn row(&self, latitude: f64) -> usize {
+        (((latitude - self.south) * self.up) as usize).min(self.rows - 1)
+    }
+}
+
+impl Layer {
+    /// Builds the raster: time grows with the edges and with the cells, which are bounded.
+    pub fn new(outlines: Vec<Outline>) -> Layer {
+        let mut extent = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+        let mut edges = 0;
+        for outline in &outlines {
+            let [west, south, east, north] = outline.extent();
+            extent = [extent[0].min(west), extent[1].min(south), extent[2].max(east), extent[3].max(north)];
+            edges += outline.edges().count();
+        }
+        let cells = edges.clamp(1 << 12, MOST_CELLS);
+        let (width, height) = ((extent[2] - extent[0]).max(1e-9), (extent[3] - extent[1]).max(1e-9));
+        let columns = ((cells as f64 * width / height).sqrt() as usize).clamp(1, cells);
+        let rows = (cells / columns).max(1);
+        let grid = Grid {
+            west: extent[0],
+            south: extent[1],
+            across: columns as f64 / width,
+            up: rows as f64 / height,
+            columns,
+            rows,
+        };
+        // (cell, district with the WHOLE bit) of every district, sorted: lists come out in the layer's order.
+        let mut claims: Vec<u64> = outlines
+            .par_iter()
+            .enumerate()
+            .flat_map_iter(|(index, outline)| claims_of(outline, index as u32, &grid))
+            .collect();
+        claims.par_sort_unstable();
+        let mut raster = vec![NOBODY; grid.columns * grid.rows];
+        let mut lists = Vec::new();
+        for of_cell in claims.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let cell = (of_cell[0] >> 32) as usize;
+            // Sorting puts the district's number above its WHOLE bit, which is kept in the lowest place.
+            let entry = |claim: &u64| ((*claim as u32) >> 1) | if claim & 1 == 1 { WHOLE } else { 0 };
+            let first = entry(&of_cell[0]);
+            if first & WHOLE != 0 {
+                raster[cell] = first & !WHOLE;
+                continue;
+            }
+            raster[cell] = LIST | lists.len() as u32;
+            lists.push(of_cell.len() as u32);
+            lists.extend(of_cell.iter().map(entry));
+        }
+        Layer { outlines, grid, cells: raster, lists }
+    }
+
+    pub fn outlines(&self) -> &[Outline] {
+        &self.outlines
+    }
+
+    /// Position of the district that holds the point; none outside of all.
+    pub fn locate(&self, longitude: f64, latitude: f64) -> Option<usize> {
+        let grid = &self.grid;
+        if !(longitude >= grid.west && latitude >= grid.south) || self.outlines.is_empty() {
+            return None;
+        }
+        // A point beyond the eastern or northern end falls into the last cell, where the exact test refuses it;
+        // only a cell that one district fills must not answer for points outside of it.
+        let (column, row) = ((longitude - grid.west) * grid.across, (latitude - grid.south) * grid.up);
+        if column > grid.columns as f64 || row > grid.rows as f64 {
+            return None;
+        }
+        let cell = self.cells[grid.row(latitude) * grid.columns + grid.column(longitude)];
+        if cell == NOBODY {
+            return None;
+        }
+        if cell & LIST == 0 {
+            return Some(cell as usize);
+        }
+        let at = (cell & !LIST) as usize;
+        let candidates = &self.lists[at + 1..at + 1 + self.lists[at] as usize];
+        let holds = |entry: &&u32| {
+            **entry & WHOLE != 0 || self.outlines[(**entry & !WHOLE) as usize].covers(longitude, latitude)
+        };
+        candidates.iter().find(holds).map(|entry| (entry & !WHOLE) as usize)
+    }
+
+    /// Locates many points, in parallel.
+    pub fn locate_all(&self, longitudes: &[f64], latitudes: &[f64]) -> Vec<Option<u32>> {
+        let points = longitudes.par_iter().with_min_len(4096).zip(latitudes);
+        points.map(|(longitude, latitude)| self.locate(*longitude, *latitude).map(|index| index as u32)).collect()
+    }
+}
+
+/// The cells that a district's border crosses or that lie wholly inside it, as sortable claims: cell, district,
+/// and in the lowest bit whether the cell is wholly inside.
+fn claims_of(outline: &Outline, index: u32, grid: &Grid) -> Vec<u64> {
+    let [west, south, east, north] = outline.extent();
+    let (left, right) = (padded_low(grid.column(west)), (grid.column(east) + 1).min(grid.columns - 1));
+    let (bottom, top) = (padded_low(grid.row(south)), (grid.row(north) + 1).min(grid.rows - 1));
+    let (width, height) = (right - left + 1, top - bottom + 1);
+    let mut crossed = vec![false; width * height];
+    // Longitudes, in cells, at which the border crosses the middle of each row.
+    let mut crossings: Vec<(u32, f64)> = Vec::new();
+    for [ax, ay, bx, by] in outline.edges() {
+        let (ax, bx) = ((ax - grid.west) * grid.across - left as f64, (bx - grid.west) * grid.across - left as f64);
+        let (ay, by) = ((ay - grid.south) * grid.up - bottom as f64, (by - grid.south) * grid.up - bottom as f64);
+        mark(&mut crossed, width, height, [ax, ay, bx, by]);
+        let (low, high) = (ay.min(by), ay.max(by));
+        let mut row = (low - 0.5).ceil().max(0.0);
+        while row + 0.5 < high {
+            let x = ax + (row + 0.5 - ay) / (by - ay) * (bx - ax);
+            crossings.push((row as u32, x));
+            row += 1.0;
+        }
+    }
+    let claim = |cell: usize, whole: bool| {
+        let (row, column) = (cell / width + bottom, cell % width + left);
+        let number = row * grid.columns + column;
+        (number as u64) << 32 | u64::from(index) << 1 | u64::from(whole)
+    };
+    let mut claims: Vec<u64> =
+        crossed.iter().enumerate().filter(|(_, crossed)| **crossed).map(|(cell, _)| claim(cell, false)).collect();
+    crossings.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    for of_row in crossings.chunk_by(|a, b| a.0 == b.0) {
+        let row = of_row[0].0 as usize;
+        for span in of_row.chunks_exact(2) {
+            // A cell that no edge crosses is inside if its middle is. One at the very end of a span is crossed.
+            let first = (span[0].1 - 0.5).ceil().max(0.0) as usize;
+            let last = ((span[1].1 - 0.5).floor() as isize).min(width as isize - 1);
+            for column in first..=usize::try_from(last).unwrap_or(0) {
+                let cell = row * width + column;
+                if last >= 0 && !crossed[cell] {
+                    claims.push(claim(cell, true));
+                }
+            }
+        }
+    }
+    claims
+}
+
+fn padded_low(cell: usize) -> usize {
+    cell.saturating_sub(1)
+}
+
+/// Marks every cell that an edge may touch, generously: by rows, the cells between the edge's ends within the
+/// row, widened by a hair for rounding.
+fn mark(crossed: &mut [bool], width: usize, height: usize, [ax, ay, bx, by]: [f64; 4]) {
+    const HAIR: f64 = 1e-6;
+    let ((ax, ay), (bx, by)) = if ay <= by { ((ax, ay), (bx, by)) } else { ((bx, by), (ax, ay)) };
+    let cell = |value: f64, most: usize| (value.max(0.0) as usize).min(most - 1);
+    for row in cell(ay - HAIR, height)..=cell(by + HAIR, height) {
+        let (low, high) = (row as f64 - HAIR, row as f64 + 1.0 + HAIR);
+        let at = |level: f64| match by - ay > 0.0 {
+            true => ax + ((level - ay) / (by - ay)).clamp(0.0, 1.0) * (bx - ax),
+            false => ax,
+        };
+        let (mut from, mut to) = (at(low), at(high));
+        if by - ay <= 0.0 {
+            (from, to) = (ax, bx);
+        }
+        let (from, to) = (from.min(to) - HAIR, from.max(to) + HAIR);
+        for column in cell(from, width)..=cell(to, width) {
+            crossed[row * width + column] = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geo::{LineString, MultiPolygon, Polygon};
+    use proptest::prelude::*;
+
+    /// A ragged checkerboard: districts share jagged borders, as real ones do.
+    fn board(side: usize, jag: impl Fn(usize, usize) -> f64) -> Vec<Outline> {
+        let corner = |x: usize, y: usize| (x as f64 + jag(x, y), y as f64 + jag(y + 7, x + 3));
+        let mut outlines = Vec::new();
+        for y in 0..side {
+            for x in 0..side {
+                let ring = vec![corner(x, y), corner(x + 1, y), corner(x + 1, y + 1), corner(x, y + 1), corner(x, y)];
+                let polygon = Polygon::new(LineString::from(ring), vec![]);
+                outlines.push(Outline::new(MultiPolygon(vec![polygon])).expect("a square is an outline"));
+            }
+        }
+        outlines
+    }
+
+    fn brute(outlines: &[Outline], x: f64, y: f64) -> Option<usize> {
+        outlines.iter().position(|outline| outline.covers(x, y))
+    }
+
+    proptest! {
+        #[test]
+        fn the_raster_answers_as_the_exact_test_of_every_outline_does(
+            points in prop::collection::vec((-0.5f64..9.5, -0.5f64..9.5), 200),
+            seed in 0u64..1000,
+        ) {
+            let jag = |a: usize, b: usize| {
+                let mixed = (a as u64 * 7919 + b as u64 * 104_729 + seed).wrapping_mul(2_654_435_761);
+                (mixed % 1000) as f64 / 2500.0 - 0.2
+            };
+            let layer = Layer::new(board(8, jag));
+            for (x, y) in points {
+                prop_assert_eq!(layer.locate(x, y), brute(layer.outlines(), x, y));
+            }
+        }
+    }
+
+    #[test]
+    fn borders_and_corners_belong_to_exactly_one_district() {
+        let layer = Layer::new(board(8, |_, _| 0.0));
+        assert_eq!(layer.locate(1.0, 1.0), Some(0), "the first of the four that meet");
+        assert_eq!(layer.locate(8.0, 8.0), Some(63));
+        assert_eq!(layer.locate(0.0, 4.0), Some(24));
+        assert_eq!(layer.locate(8.0000001, 4.0), None);
+        for outline in layer.outlines() {
+            for [x, y, ..] in outline.edges() {
+                assert_eq!(layer.locate(x, y), brute(layer.outlines(), x, y));
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The atlas: where is this point, how much of A lies in B. Pure computation on outlines given as well-known
+//! binary; no geometry type leaves this crate.
+
+mod layer;
+mod outline;
+mod shares;
+
+pub use layer::Layer;
+pub use outline::Outline;
+pub use shares::{Share, shares};
+
+/// Why an outline cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the outline of {id} is not a polygon in well-known binary: {detail}")]
+    Broken { id: String, detail: String },
+}

@@ -1,0 +1,161 @@
+//! One outline: reading it, its middle, its picture as GeoJSON, and the exact test whether it covers a point.
+
+use geo::{Area, BoundingRect, Coord, InteriorPoint, MultiPolygon};
+use geo_traits::to_geo::ToGeoGeometry;
+use robust::orient2d;
+
+use crate::Error;
+
+/// Edges in one slab, on average.
+const EDGES_OF_A_SLAB: usize = 6;
+
+/// An area of the earth with an index of its edges by latitude.
+pub struct Outline {
+    shape: MultiPolygon<f64>,
+    south: f64,
+    /// Slabs per degree of latitude.
+    scale: f64,
+    /// Where each slab's edges start in `edges`; one more entry than slabs.
+    starts: Vec<u32>,
+    /// Both ends of each edge whose closed range of latitudes meets the slab.
+    edges: Vec<[f64; 4]>,
+    extent: [f64; 4],
+}
+
+impl Outline {
+    /// Reads a Polygon or MultiPolygon from well-known binary.
+    pub fn from_wkb(id: &str, bytes: &[u8]) -> Result<Outline, Error> {
+        let broken = |detail: &str| Error::Broken { id: id.to_string(), detail: detail.to_string() };
+        let geometry = wkb::reader::read_wkb(bytes).map_err(|error| broken(&error.to_string()))?;
+        let shape = match geometry.try_to_geometry() {
+            Some(geo::Geometry::MultiPolygon(shape)) => shape,
+            Some(geo::Geometry::Polygon(polygon)) => MultiPolygon(vec![polygon]),
+            _ => return Err(broken("it is of another type")),
+        };
+        Outline::new(shape).ok_or_else(|| broken("it is empty or has coordinates that are no numbers"))
+    }
+
+    pub(crate) fn new(shape: MultiPolygon<f64>) -> Option<Outline> {
+        let rectangle = shape.bounding_rect()?;
+        let extent = [rectangle.min().x, rectangle.min().y, rectangle.max().x, rectangle.max().y];
+        if !extent.iter().all(|value| value.is_finite()) {
+            return None;
+        }
+        let count: usize = rings(&shape).map(|ring| ring.len().saturating_sub(1)).sum();
+        let slabs = (count / EDGES_OF_A_SLAB).clamp(1, 1 << 16);
+        let south = extent[1];
+        let scale = slabs as f64 / (extent[3] - south).max(f64::MIN_POSITIVE);
+        let slab_of = |latitude: f64| (((latitude - south) * scale) as usize).min(slabs - 1);
+        let each = |visit: &mut dyn FnMut(usize, usize, [f64; 4])| {
+            for ring in rings(&shape) {
+                for pair in ring.windows(2) {
+                    let edge = [pair[0].x, pair[0].y, pair[1].x, pair[1].y];
+                    visit(slab_of(edge[1].min(edge[3])), slab_of(edge[1].max(edge[3])), edge);
+                }
+            }
+        };
+        let mut starts = vec![0u32; slabs + 1];
+        each(&mut |first, last, _| starts[first + 1..=last + 1].iter_mut().for_each(|start| *start += 1));
+        for slab in 0..slabs {
+            starts[slab + 1] += starts[slab];
+        }
+        let mut next = starts.clone();
+        let mut edges = vec![[0.0; 4]; starts[slabs] as usize];
+        each(&mut |first, last, edge| {
+            for slot in &mut next[first..=last] {
+                edges[*slot as usize] = edge;
+                *slot += 1;
+            }
+        });
+        Some(Outline { shape, south, scale, starts, edges, extent })
+    }
+
+    /// West, south, east and north, degrees.
+    pub fn extent(&self) -> [f64; 4] {
+        self.extent
+    }
+
+    pub(crate) fn shape(&self) -> &MultiPolygon<f64> {
+        &self.shape
+    }
+
+    /// Every edge once, as the coordinates of its ends.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = [f64; 4]> + '_ {
+        rings(&self.shape).flat_map(|ring| ring.windows(2).map(|pair| [pair[0].x, pair[0].y, pair[1].x, pair[1].y]))
+    }
+
+    /// Area in square degrees, holes taken off.
+    pub(crate) fn area(&self) -> f64 {
+        self.shape.unsigned_area()
+    }
+
+    /// A point well within the outline, as longitude and latitude.
+    pub fn middle(&self) -> Option<(f64, f64)> {
+        let point = self.shape.interior_point()?;
+        Some((point.x(), point.y()))
+    }
+
+    /// Whether the point lies within the outline or on its border. Exact: the sign of each orientation is that
+    /// of real arithmetic (Shewchuk's adaptive predicates).
+    pub fn covers(&self, longitude: f64, latitude: f64) -> bool {
+        let [west, south, east, north] = self.extent;
+        if !(longitude >= west && longitude <= east && latitude >= south && latitude <= north) {
+            return false;
+        }
+        let slab = (((latitude - self.south) * self.scale) as usize).min(self.starts.len() - 2);
+        let range = self.starts[slab] as usize..self.starts[slab + 1] as usize;
+        let mut inside = false;
+        for [ax, ay, bx, by] in &self.edges[range] {
+            let crosses = (*ay > latitude) != (*by > latitude);
+            if !crosses {
+                let level = *ay == latitude && *by == latitude;
+                let on_level = level && longitude >= ax.min(*bx) && longitude <= ax.max(*bx);
+                let on_end = (*ax == longitude && *ay == latitude) || (*bx == longitude && *by == latitude);
+                if on_level || on_end {
+                    return true;
+                }
+                continue;
+            }
+            if longitude < ax.min(*bx) {
+                inside = !inside;
+            } else if longitude <= ax.max(*bx) {
+                let coordinate = |x: &f64, y: &f64| robust::Coord { x: *x, y: *y };
+                let side = orient2d(coordinate(ax, ay), coordinate(bx, by), coordinate(&longitude, &latitude));
+                if side == 0.0 {
+                    return true;
+                }
+                // The point is west of an edge that goes north if it lies to its left.
+                if (side > 0.0) == (by > ay) {
+                    inside = !inside;
+                }
+            }
+        }
+        inside
+    }
+
+    /// The outline as a GeoJSON MultiPolygon.
+    pub fn geojson(&self) -> String {
+        let mut text = String::from("{\"type\":\"MultiPolygon\",\"coordinates\":[");
+        for (index, polygon) in self.shape.0.iter().enumerate() {
+            text.push_str(if index == 0 { "[" } else { ",[" });
+            let rings = std::iter::once(polygon.exterior()).chain(polygon.interiors());
+            for (index, ring) in rings.enumerate() {
+                text.push_str(if index == 0 { "[" } else { ",[" });
+                for (index, point) in ring.0.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { "," };
+                    text.push_str(&format!("{comma}[{},{}]", point.x, point.y));
+                }
+                text.push(']');
+            }
+            text.push(']');
+        }
+        text.push_str("]}");
+        text
+    }
+}
+
+fn rings(shape: &MultiPolygon<f64>) -> impl Iterator<Item = &[Coord<f64>]> {
+    shape.0.iter().flat_map(|polygon| {
+        std::iter::once(polygon.exterior()).chain(polygon.interiors()).map(|ring| ring.0.as_slice())
+    })
+}

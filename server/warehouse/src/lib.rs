@@ -1,0 +1,51 @@
+//! The warehouse: the serving copy of a release in native DuckDB, the questions it answers, and the workshop in
+//! which derived tables are made. No DuckDB or Arrow type leaves this crate.
+
+mod answer;
+mod copy;
+mod gate;
+mod session;
+mod workshop;
+
+pub mod questions;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use answer::{Answer, Format};
+pub use copy::{Copy, SourceTable};
+pub use session::{Cancel, Limits, Param};
+pub use workshop::Workshop;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {operation}")]
+    Engine {
+        operation: &'static str,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("cannot {operation} {path}")]
+    File {
+        operation: &'static str,
+        path: PathBuf,
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The caller's SQL is at fault; the text is for the caller.
+    #[error("{0}")]
+    BadQuery(String),
+    #[error("the query took more than {0:?}")]
+    TooSlow(Duration),
+    #[error("the query needs more than the {0} of memory that one query may use")]
+    TooBig(String),
+    #[error("the query was cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    fn engine(operation: &'static str) -> impl FnOnce(duckdb::Error) -> Error {
+        move |cause| Error::Engine { operation, cause: Box::new(cause) }
+    }
+}

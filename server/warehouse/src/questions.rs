@@ -1,0 +1,86 @@
+//! The built-in questions: one `.sql` file each, with the values that it takes.
+
+use crate::{Answer, Copy, Error, Param};
+
+macro_rules! sql {
+    ($name:literal) => {
+        include_str!(concat!("questions/", $name, ".sql"))
+    };
+}
+
+/// Which rows of a sorted answer are wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    pub limit: u64,
+    pub offset: u64,
+}
+
+impl Page {
+    /// One row more is asked for, to know whether there is a next page.
+    fn params(self) -> [Param; 2] {
+        [Param::Integer(self.limit as i64 + 1), Param::Integer(self.offset as i64)]
+    }
+}
+
+/// `kind, id, name, state, vintage, voters` of the districts of a kind and state, where they are given.
+pub fn districts(copy: &Copy, kind: Option<&str>, state: Option<&str>, page: Page) -> Result<Answer, Error> {
+    let mut params = vec![Param::optional(kind), Param::optional(state)];
+    params.extend(page.params());
+    copy.ask(sql!("districts"), &params)
+}
+
+/// One district's row; no row where there is none.
+pub fn district(copy: &Copy, kind: &str, id: &str) -> Result<Answer, Error> {
+    copy.ask(sql!("district"), &[Param::text(kind), Param::text(id)])
+}
+
+/// `dimension, value, voters` of a district.
+pub fn registration(copy: &Copy, kind: &str, id: &str) -> Result<Answer, Error> {
+    copy.ask(sql!("registration"), &[Param::text(kind), Param::text(id)])
+}
+
+/// `election, method, voters` of a district.
+pub fn turnout(copy: &Copy, kind: &str, id: &str) -> Result<Answer, Error> {
+    copy.ask(sql!("turnout"), &[Param::text(kind), Param::text(id)])
+}
+
+/// What results are asked for. Without a source, the best one for each contest answers: a data set on the
+/// precincts' own outlines before one that is joined to them by code.
+#[derive(Debug, Clone, Default)]
+pub struct ResultsFilter {
+    pub kind: Option<String>,
+    pub id: Option<String>,
+    pub state: Option<String>,
+    pub election: Option<String>,
+    pub contest: Option<String>,
+    pub source: Option<String>,
+    /// Rows by vote mode instead of their sum.
+    pub by_mode: bool,
+}
+
+/// `kind, district, election, contest, candidate, party, party_raw, votes, mode, method, low, high, source`.
+pub fn results(copy: &Copy, filter: &ResultsFilter, page: Page) -> Result<Answer, Error> {
+    let mut params: Vec<Param> =
+        [&filter.kind, &filter.id, &filter.state, &filter.election, &filter.contest, &filter.source]
+            .map(|value| Param::optional(value.as_deref()))
+            .into();
+    params.push(Param::Boolean(filter.by_mode));
+    params.extend(page.params());
+    copy.ask(sql!("results"), &params)
+}
+
+/// Well-known binary of a district's outline, in the vintage asked or the newest: `vintage, geometry`.
+pub fn boundary(copy: &Copy, kind: &str, id: &str, vintage: Option<i64>) -> Result<Answer, Error> {
+    let vintage = vintage.map_or(Param::Null, Param::Integer);
+    copy.ask(sql!("boundary"), &[Param::text(kind), Param::text(id), vintage])
+}
+
+/// `id, name, state, vintage, geometry` of every outline of a kind in its newest vintage, sorted by id.
+pub fn outlines(copy: &Copy, kind: &str) -> Result<Answer, Error> {
+    copy.ask(sql!("outlines"), &[Param::text(kind)])
+}
+
+/// `county_fips, market_id, market`.
+pub fn county_markets(copy: &Copy) -> Result<Answer, Error> {
+    copy.ask(sql!("county_markets"), &[])
+}

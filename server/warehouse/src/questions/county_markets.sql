@@ -1,0 +1,3 @@
+SELECT county_fips, market_id, market
+FROM media_markets
+ORDER BY county_fips
