@@ -19,6 +19,11 @@ fn nothing(_: &Bench) -> Result<(), Error> {
     Ok(())
 }
 
+fn number_vote_entries(bench: &Bench) -> Result<(), Error> {
+    let outcome = bench.workshop.run(include_str!("sql/votes_cast.sql"));
+    outcome.map_err(|cause| Error::Warehouse { table: "district_results", cause })
+}
+
 pub const RECIPES: &[Recipe] = &[
     Recipe {
         table: "precinct_districts",
@@ -66,7 +71,7 @@ pub const RECIPES: &[Recipe] = &[
         table: "district_results",
         inputs: &["results", "precinct_districts", "boundaries", "media_markets"],
         revision: 1,
-        prepare: nothing,
+        prepare: number_vote_entries,
         select: include_str!("sql/district_results.sql"),
     },
 ];
