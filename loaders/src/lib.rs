@@ -4,15 +4,15 @@
 pub mod addresses;
 pub mod boundaries;
 pub mod columns;
-mod convert;
-mod delimited;
+pub mod convert;
+pub mod delimited;
 pub mod markets;
 pub mod normalise;
 pub mod population;
 mod records;
 pub mod report;
 pub mod results;
-mod shapes;
+pub mod shapes;
 pub mod source;
 pub mod voters;
 

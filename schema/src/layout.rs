@@ -126,6 +126,17 @@ impl CountyNumbering {
     }
 }
 
+impl CountyNumbering {
+    /// The state's own county number for a three-digit county code: the way back of [`CountyNumbering::fips`].
+    pub fn number(&self, county: &str) -> Option<String> {
+        if let Some((number, _)) = self.exceptions.iter().find(|(_, code)| *code == county) {
+            return Some(number.clone());
+        }
+        let code: u32 = county.parse().ok()?;
+        Some(if self.odd { code.div_ceil(2) } else { code }.to_string())
+    }
+}
+
 /// How a precinct code becomes a VTD's GEOID20.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
