@@ -42,7 +42,7 @@ pub fn load(
 ) -> Result<Staged, Error> {
     let started = Instant::now();
     let mut writers = Writers { options, writers: BTreeMap::new() };
-    let mut report = Report::default();
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
     let (lists, tables): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.iter().cloned().partition(|path| source::name(path).to_lowercase().contains(".json"));
     if !tables.is_empty() {
@@ -51,7 +51,6 @@ pub fn load(
     for path in &lists {
         load_list(path, progress, &mut report, &mut writers)?;
     }
-    report.files = source::identify(paths)?;
     report.finish(options, started)?;
     let mut tables = Vec::new();
     for ((state, source), writer) in writers.writers {

@@ -73,7 +73,7 @@ pub fn load(
     progress: &Arc<Progress>,
 ) -> Result<Staged, Error> {
     let started = Instant::now();
-    let mut report = Report { files: source::identify(paths)?, ..Report::default() };
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
     let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
     for path in paths {
         let areas = shapes::read(path, progress)?;

@@ -13,6 +13,7 @@ use bellwether_schema::catalog::{ColumnType, Table};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 
 use crate::Error;
 
@@ -20,6 +21,12 @@ use crate::Error;
 const ROWS_OF_A_BATCH: usize = 16_384;
 /// Rows of a row group: encoded pages of one group stay in memory until it is full.
 const ROWS_OF_A_GROUP: usize = 131_072;
+
+/// Columns whose values seldom recur: looking each up in a dictionary would be for nothing.
+const DISTINCT: &[&str] = &["voter_id", "voter_reg_num", "voter_name", "address", "match_key", "phone", "geometry"];
+
+/// Texts by which readers skip files: only these are worth comparing value by value for a least and greatest.
+const SORTED_BY: &[&str] = &["voter_id", "county_fips", "precinct_id", "election", "contest", "kind", "district_id"];
 
 enum Builder {
     /// A column that this file never fills.
@@ -83,15 +90,23 @@ impl ParquetTable {
             })
             .collect();
         let schema = Arc::new(Schema::new(fields));
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_max_row_group_row_count(Some(ROWS_OF_A_GROUP))
-            .set_created_by("bellwether".into())
-            .build();
+            .set_created_by("bellwether".into());
+        for column in DISTINCT {
+            properties = properties.set_column_dictionary_enabled(ColumnPath::from(*column), false);
+        }
+        for column in table.columns.iter().filter(|column| column.column_type == ColumnType::Text) {
+            if !SORTED_BY.contains(&column.name.as_str()) {
+                let path = ColumnPath::from(column.name.as_str());
+                properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+            }
+        }
         let file = File::create(&path).map_err(|cause| failed(&path, cause))?;
         let writer =
-            ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(|cause| failed(&path, cause))?;
+            ArrowWriter::try_new(file, schema.clone(), Some(properties.build())).map_err(|cause| failed(&path, cause))?;
         Ok(ParquetTable { table, path, schema, writer, builders, waiting: 0, rows: 0 })
     }
 

@@ -76,7 +76,6 @@ pub fn each_file<H>(
     mut open: impl FnMut(&Header) -> Result<H, Error>,
     mut each: impl FnMut(&mut H, &Row) -> Result<(), Refusal>,
 ) -> Result<(), Error> {
-    report.files = source::identify(paths)?;
     for path in paths {
         for text in source::open(path, &["csv", "txt", "tab"], progress)? {
             let name = text.name.clone();

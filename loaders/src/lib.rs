@@ -30,6 +30,8 @@ pub struct Options {
     pub max_rejects: f64,
     /// Threads that parse.
     pub threads: usize,
+    /// The files by their content, for the report; identified by the caller, who may know them already.
+    pub sources: Vec<report::SourceFile>,
 }
 
 /// What a load has written, for the lake to commit.

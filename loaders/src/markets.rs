@@ -18,7 +18,7 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     let mut writer = ParquetTable::create_whole(table, options.staging.join("media_markets.parquet"))?;
     let [fips_at, county_at, state_at, market_at, name_at, homes_at] =
         ["county_fips", "county", "state", "market_id", "market", "tv_households"].map(|name| writer.position(name));
-    let mut report = Report::default();
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
     each_file(
         paths,
         progress,

@@ -37,53 +37,70 @@ const UNITS: &[&str] =
 /// Key of an address: house number, street and ZIP code (the city where there is no ZIP). Empty where the line
 /// holds no house number, so that post boxes and place names never match.
 pub fn match_key(line: &str, city: &str, zip: &str) -> String {
-    let mut key = String::with_capacity(40);
-    push_line(line, &mut key);
-    if key.is_empty() {
-        return key;
-    }
-    key.push('|');
-    let zip = zip.trim();
-    match zip.get(..5) {
-        Some(five) if five.bytes().all(|byte| byte.is_ascii_digit()) => key.push_str(five),
-        _ => key.extend(city.trim().chars().flat_map(char::to_uppercase)),
-    }
-    key
+    let mut keys = KeyMaker::default();
+    keys.make(line, city, zip);
+    keys.key
 }
 
-fn push_line(line: &str, key: &mut String) {
-    if !line.trim_start().starts_with(|first: char| first.is_ascii_digit()) {
-        return;
+/// Makes keys one after another without allocating for each.
+#[derive(Default)]
+pub struct KeyMaker {
+    upper: String,
+    key: String,
+}
+
+impl KeyMaker {
+    /// The key of an address, as [`match_key`] gives it.
+    pub fn make(&mut self, line: &str, city: &str, zip: &str) -> &str {
+        self.key.clear();
+        self.push_line(line);
+        if !self.key.is_empty() {
+            self.key.push('|');
+            let zip = zip.trim();
+            match zip.get(..5) {
+                Some(five) if five.bytes().all(|byte| byte.is_ascii_digit()) => self.key.push_str(five),
+                _ => self.key.extend(city.trim().chars().flat_map(char::to_uppercase)),
+            }
+        }
+        &self.key
     }
-    let upper: String = line
-        .chars()
-        .map(|character| match character {
+
+    fn push_line(&mut self, line: &str) {
+        if !line.trim_start().starts_with(|first: char| first.is_ascii_digit()) {
+            return;
+        }
+        self.upper.clear();
+        self.upper.extend(line.chars().map(|character| match character {
             '.' | ',' | '\'' => ' ',
             other => other.to_ascii_uppercase(),
-        })
-        .collect();
-    let mut words: Vec<&str> = upper.split_ascii_whitespace().collect();
-    let unit = words.iter().skip(2).position(|word| UNITS.contains(word) || word.starts_with('#'));
-    if let Some(at) = unit {
-        words.truncate(at + 2);
-    }
-    let last = words.len() - 1;
-    for (at, word) in words.iter().enumerate() {
-        let standard = if at == 0 {
-            word
-        } else if at == 1 || at == last {
-            // A direction stands before or behind the street; a type only behind it.
-            let direction = (last > 1).then(|| replace(DIRECTIONS, word)).flatten();
-            direction.or_else(|| (at > 1).then(|| replace(STREET_TYPES, word)).flatten()).unwrap_or(word)
-        } else if at + 1 == last && is_direction(words[last]) {
-            replace(STREET_TYPES, word).unwrap_or(word)
-        } else {
-            word
-        };
-        if at > 0 {
-            key.push(' ');
+        }));
+        let mut words = [""; 24];
+        let mut count = 0;
+        for word in self.upper.split_ascii_whitespace().take(words.len()) {
+            if count >= 2 && (word.starts_with('#') || UNITS.contains(&word)) {
+                break;
+            }
+            words[count] = word;
+            count += 1;
         }
-        key.push_str(standard);
+        let last = count - 1;
+        for (at, word) in words[..count].iter().enumerate() {
+            let standard = if at == 0 {
+                word
+            } else if at == 1 || at == last {
+                // A direction stands before or behind the street; a type only behind it.
+                let direction = (last > 1).then(|| replace(DIRECTIONS, word)).flatten();
+                direction.or_else(|| (at > 1).then(|| replace(STREET_TYPES, word)).flatten()).unwrap_or(word)
+            } else if at + 1 == last && is_direction(words[last]) {
+                replace(STREET_TYPES, word).unwrap_or(word)
+            } else {
+                word
+            };
+            if at > 0 {
+                self.key.push(' ');
+            }
+            self.key.push_str(standard);
+        }
     }
 }
 

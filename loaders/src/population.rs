@@ -40,7 +40,7 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     let started = Instant::now();
     let table = catalog::table("population").expect("the catalog has every loader's table");
     let mut writers: BTreeMap<&'static str, ParquetTable> = BTreeMap::new();
-    let mut report = Report::default();
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
     each_file(
         paths,
         progress,

@@ -164,7 +164,9 @@ impl Fields {
     pub fn get<'a>(&self, record: &'a str, index: usize) -> Cow<'a, str> {
         let Some(span) = self.spans.get(index) else { return Cow::Borrowed("") };
         let text = record.get(span.start as usize..span.end as usize).unwrap_or_default();
-        let text = text.trim_matches(|character: char| character.is_ascii_whitespace());
+        let blank = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+        let bytes = text.as_bytes();
+        let text = if blank(bytes.first()) || blank(bytes.last()) { text.trim_ascii() } else { text };
         if span.doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
 

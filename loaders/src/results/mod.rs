@@ -29,7 +29,7 @@ enum Format {
 /// set as loaded before.
 pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> Result<Staged, Error> {
     let started = Instant::now();
-    let mut report = Report::default();
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
     let mut writers = Writers::new(options);
     let mut wide: BTreeMap<String, Wide> = BTreeMap::new();
     let take = |format: &mut Format, row: &Row| match format {

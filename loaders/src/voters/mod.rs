@@ -49,14 +49,13 @@ pub fn load(
 ) -> Result<Staged, Error> {
     let started = Instant::now();
     let plan = Arc::new(Plan::new(layout, which));
-    let files = source::identify(paths)?;
     let mut pass = one_pass(&plan, paths, options, progress, &HashSet::new())?;
     let repeated = pass.repeated_lines();
     if !repeated.is_empty() {
         // Rare: read again, leaving out the lines whose key came before.
         pass = one_pass(&plan, paths, options, progress, &repeated)?;
     }
-    let mut report = Report { files, notes: pass.notes, ..Report::default() };
+    let mut report = Report { files: options.sources.clone(), notes: pass.notes, ..Report::default() };
     let mut staged: Vec<Vec<PathBuf>> = vec![Vec::new(); plan.tables.len()];
     for outcome in pass.outcomes {
         report.rows_read += outcome.rows_read;

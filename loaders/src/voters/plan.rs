@@ -24,11 +24,41 @@ pub struct Plan {
 /// What becomes of one source column.
 pub struct Step {
     pub source: &'static SourceColumn,
+    /// The part that the value plays in columns made of several values.
+    pub role: Role,
     pub target: Target,
     /// Column of the main table for the normalised code, with the code table.
     pub code: Option<(String, &'static CodeTable)>,
     /// Kind of district that the value names, with the column that takes the id.
     pub district: Option<(Kind, String)>,
+}
+
+/// Values that other columns are made of. Resolved once: these decide something for every field of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    VoterId,
+    City,
+    Zip,
+    Precinct,
+    Method,
+    Description,
+    CountyNumber,
+    ElectionDate,
+    None,
+}
+
+fn role(column: &SourceColumn) -> Role {
+    match column.to.as_deref() {
+        _ if column.county_number => Role::CountyNumber,
+        Some("voter_id") => Role::VoterId,
+        Some("city") => Role::City,
+        Some("zip") => Role::Zip,
+        Some("precinct_raw") => Role::Precinct,
+        Some("method_raw") => Role::Method,
+        Some("description") => Role::Description,
+        Some("election_date") => Role::ElectionDate,
+        _ => Role::None,
+    }
 }
 
 /// Where the raw value goes.
@@ -103,7 +133,7 @@ fn step(column: &'static SourceColumn, file: &'static FileLayout, main: &Table, 
     let code = column.code.as_ref().map(|code| (code.clone(), &file.codes[code]));
     let district =
         column.district.as_ref().and_then(|kind| Kind::parse(kind)).map(|kind| (kind, format!("{}_named", kind.name())));
-    Step { source: column, target, code, district }
+    Step { source: column, role: role(column), target, code, district }
 }
 
 /// One file's header against the layout.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,12 +12,12 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::columns::ParquetTable;
 use crate::convert::{date_text, parse_date};
-use crate::normalise::match_key;
+use crate::normalise::KeyMaker;
 use crate::records::{Fields, for_each_record};
 use crate::report::Reject;
 use crate::{Error, Progress};
 
-use super::plan::{FilePlan, Plan, Target};
+use super::plan::{FilePlan, Plan, Role, Target};
 use super::{Task, Which, reject_record};
 
 /// What one worker has done.
@@ -54,6 +55,7 @@ struct Special {
     precinct_id: usize,
     match_key: usize,
     election: usize,
+    election_type: usize,
     voted: usize,
     source_voter_id: usize,
 }
@@ -62,11 +64,51 @@ struct Special {
 #[derive(Default)]
 struct Scratch {
     typed: Vec<Option<i32>>,
-    codes: Vec<HashMap<String, Option<String>>>,
-    districts: HashMap<(usize, String), Option<String>>,
-    counties: HashMap<String, Option<String>>,
-    precincts: HashMap<(String, Option<String>), Option<String>>,
-    elections: HashMap<(i32, String), String>,
+    codes: Vec<Memo<Option<String>>>,
+    districts: Vec<Memo<Option<String>>>,
+    counties: Memo<Option<String>>,
+    /// County code and precinct id by county code and precinct code.
+    precincts: Memo<(Option<String>, Option<String>)>,
+    elections: Memo<String>,
+    keys: KeyMaker,
+    text: String,
+}
+
+/// Answers by text: distinct values are few, and often the same as in the row before.
+#[derive(Default, Clone)]
+struct Memo<T> {
+    known: HashMap<String, T>,
+    last: Option<(String, T)>,
+}
+
+impl<T: Clone> Memo<T> {
+    /// Answers kept: a column of surprises must not make the memory grow.
+    const MOST: usize = 50_000;
+
+    fn get(&mut self, key: &str, make: impl FnOnce() -> T) -> &T {
+        if self.last.as_ref().is_none_or(|(last, _)| last != key) {
+            let answer = match self.known.get(key) {
+                Some(answer) => answer.clone(),
+                None => {
+                    let answer = make();
+                    if self.known.len() == Self::MOST {
+                        self.known.clear();
+                    }
+                    self.known.insert(key.to_string(), answer.clone());
+                    answer
+                }
+            };
+            match &mut self.last {
+                Some((last, of_last)) => {
+                    last.clear();
+                    last.push_str(key);
+                    *of_last = answer;
+                }
+                None => self.last = Some((key.to_string(), answer)),
+            }
+        }
+        &self.last.as_ref().expect("the answer was just put there").1
+    }
 }
 
 /// The parts of a record that belong together.
@@ -77,7 +119,8 @@ struct Parts<'a> {
     city: Cow<'a, str>,
     zip: Cow<'a, str>,
     precinct: Cow<'a, str>,
-    county: Option<String>,
+    /// The state's own number of the county.
+    county: Cow<'a, str>,
     date: Option<i32>,
     election_type: Option<String>,
     method: Cow<'a, str>,
@@ -106,6 +149,7 @@ impl Worker {
         let columns = columns.collect();
         let special = match plan.which {
             Which::Voters => Special {
+                election_type: usize::MAX,
                 county_fips: main.position("county_fips"),
                 precinct_id: main.position("precinct_id"),
                 match_key: main.position("match_key"),
@@ -114,13 +158,15 @@ impl Worker {
             },
             Which::History => Special {
                 election: main.position("election"),
+                election_type: main.position("election_type"),
                 voted: main.position("voted"),
                 ..Special::default()
             },
         };
         let scratch = Scratch {
             typed: vec![None; plan.steps.len()],
-            codes: vec![HashMap::new(); plan.steps.len()],
+            codes: vec![Memo::default(); plan.steps.len()],
+            districts: vec![Memo::default(); plan.steps.len()],
             ..Scratch::default()
         };
         let outcome =
@@ -210,7 +256,7 @@ impl Worker {
                     }
                     self.scratch.typed[index] = number;
                 }
-                Target::Date { column } => {
+                Target::Date { .. } => {
                     let value = fields.get(record, file.positions[index]);
                     let day = match masked(&value) {
                         true => None,
@@ -219,7 +265,7 @@ impl Worker {
                             day => day,
                         },
                     };
-                    if column == "election_date" {
+                    if step.role == Role::ElectionDate {
                         match day {
                             None => return Err(refuse(&value, "the election's date is missing")),
                             Some(day) => key.extend_from_slice(&day.to_le_bytes()),
@@ -227,9 +273,9 @@ impl Worker {
                     }
                     self.scratch.typed[index] = day;
                 }
-                Target::Text { table: 0, column } if column == "voter_id" || column == "description" => {
+                _ if step.role == Role::VoterId || step.role == Role::Description => {
                     let value = fields.get(record, file.positions[index]);
-                    if column == "voter_id" && value.is_empty() {
+                    if step.role == Role::VoterId && value.is_empty() {
                         return Err(refuse(&value, "the voter id is missing"));
                     }
                     key.extend_from_slice(value.as_bytes());
@@ -249,9 +295,9 @@ impl Worker {
             match &step.target {
                 Target::Text { table, .. } => self.tables[*table].text(columns.target, &value),
                 Target::Address { .. } => {
-                    let folded = fold_blanks(&value);
-                    self.tables[0].text(columns.target, &folded);
-                    parts.address = Cow::Owned(folded.into_owned());
+                    parts.address = fold_blanks(value);
+                    self.tables[0].text(columns.target, &parts.address);
+                    continue;
                 }
                 Target::Integer { .. } => self.tables[0].integer(columns.target, self.scratch.typed[index]),
                 Target::Date { .. } => {
@@ -262,28 +308,25 @@ impl Worker {
                 Target::Boolean { .. } => self.tables[0].boolean(columns.target, yes_or_no(&value)),
                 Target::Nowhere => {}
             }
-            if let Some((column, codes)) = &step.code {
-                let code = self.scratch.code(index, codes, &value, step.source.after_date);
-                self.tables[0].optional_text(columns.code, code);
-                if column == "election_type" {
-                    parts.election_type = code.map(str::to_string);
+            if let Some((_, codes)) = &step.code {
+                let code = self.scratch.codes[index].get(&value, || code_of(codes, &value, step.source.after_date));
+                self.tables[0].optional_text(columns.code, code.as_deref());
+                if self.special.election_type == columns.code {
+                    parts.election_type.clone_from(code);
                 }
             }
             if let Some((kind, _)) = &step.district {
-                let memo = self.scratch.districts.entry((index, value.to_string()));
-                let id = memo.or_insert_with(|| kind.district_id(&plan.layout.state, &value));
+                let id = self.scratch.districts[index].get(&value, || kind.district_id(&plan.layout.state, &value));
                 self.tables[0].optional_text(columns.district, id.as_deref());
             }
-            if step.source.county_number {
-                parts.county = self.scratch.county(plan, &value);
-            }
-            match step.source.to.as_deref() {
-                Some("voter_id") => parts.voter_id = value,
-                Some("city") => parts.city = value,
-                Some("zip") => parts.zip = value,
-                Some("precinct_raw") => parts.precinct = value,
-                Some("method_raw") => parts.method = value,
-                _ => {}
+            match step.role {
+                Role::CountyNumber => parts.county = value,
+                Role::VoterId => parts.voter_id = value,
+                Role::City => parts.city = value,
+                Role::Zip => parts.zip = value,
+                Role::Precinct => parts.precinct = value,
+                Role::Method => parts.method = value,
+                Role::Description | Role::ElectionDate | Role::None => {}
             }
         }
         self.append_special(plan, parts);
@@ -297,62 +340,51 @@ impl Worker {
         match plan.which {
             Which::History => {
                 let day = date.expect("a record without its election's date was rejected");
-                let kind = election_type.unwrap_or_else(|| "other".to_string());
-                let memo = self.scratch.elections.entry((day, kind));
-                let election = memo.or_insert_with_key(|(day, kind)| format!("{}/{kind}", date_text(*day)));
+                let kind = election_type.as_deref().unwrap_or("other");
+                let text = &mut self.scratch.text;
+                text.clear();
+                let _ = write!(text, "{day} {kind}");
+                let election = self.scratch.elections.get(text, || format!("{}/{kind}", date_text(day)));
                 main.text(self.special.election, election);
                 let voted = !plan.file.not_votes.iter().any(|word| *word == method);
                 main.boolean(self.special.voted, Some(voted));
             }
             Which::Voters => {
-                // A precinct code that names its county outdoes the county number: numberings have changed.
-                let county = plan.layout.county_of_precinct(&precinct).or(county);
-                let fips = county.as_ref().map(|county| format!("{}{county}", plan.layout.state_fips));
+                let layout = plan.layout;
+                let county = self.scratch.counties.get(&county, || layout.counties.fips(&county));
+                let text = &mut self.scratch.text;
+                text.clear();
+                let _ = write!(text, "{} {precinct}", county.as_deref().unwrap_or_default());
+                let (fips, precinct) = self.scratch.precincts.get(text, || {
+                    // A precinct code that names its county outdoes the county number: numberings have changed.
+                    let county = layout.county_of_precinct(&precinct).or(county.clone());
+                    let fips = county.as_ref().map(|county| format!("{}{county}", layout.state_fips));
+                    (fips, layout.precinct_id(&precinct, county.as_deref()))
+                });
                 main.optional_text(self.special.county_fips, fips.as_deref());
-                let memo = self.scratch.precincts.entry((precinct.into_owned(), county));
-                let precinct =
-                    memo.or_insert_with_key(|(code, county)| plan.layout.precinct_id(code, county.as_deref()));
                 main.optional_text(self.special.precinct_id, precinct.as_deref());
-                main.text(self.special.match_key, &match_key(&address, &city, &zip));
+                main.text(self.special.match_key, self.scratch.keys.make(&address, &city, &zip));
                 self.tables[1].text(self.special.source_voter_id, &voter_id);
             }
         }
     }
 }
 
-impl Scratch {
-    /// The normalised code of a raw value, looked up once for each distinct value.
-    fn code(&mut self, step: usize, codes: &CodeTable, value: &str, after_date: bool) -> Option<&str> {
-        let memo = &mut self.codes[step];
-        if !memo.contains_key(value) {
-            let word = match after_date {
-                true => value.trim_start_matches(|c: char| c.is_ascii_digit() || "/- ".contains(c)),
-                false => value,
-            };
-            let code = codes.get(word).or_else(|| match word.is_empty() {
-                true => None,
-                false => codes.get("*"),
-            });
-            memo.insert(value.to_string(), code.cloned());
-        }
-        memo[value].as_deref()
-    }
-
-    fn county(&mut self, plan: &Plan, value: &str) -> Option<String> {
-        if let Some(known) = self.counties.get(value) {
-            return known.clone();
-        }
-        let county = plan.layout.counties.fips(value);
-        self.counties.insert(value.to_string(), county.clone());
-        county
-    }
+/// The normalised code of a raw value; none for an empty one that the table does not name.
+fn code_of(codes: &CodeTable, value: &str, after_date: bool) -> Option<String> {
+    let word = match after_date {
+        true => value.trim_start_matches(|c: char| c.is_ascii_digit() || "/- ".contains(c)),
+        false => value,
+    };
+    let other = || if word.is_empty() { None } else { codes.get("*") };
+    codes.get(word).or_else(other).cloned()
 }
 
-fn fold_blanks(value: &str) -> Cow<'_, str> {
+fn fold_blanks(value: Cow<'_, str>) -> Cow<'_, str> {
     if value.contains("  ") {
         Cow::Owned(value.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
     } else {
-        Cow::Borrowed(value)
+        value
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use bellwether_lake::{Change, Lake, LoadRecord, NewFiles, Release};
 use bellwether_loaders::boundaries::Hints;
+use bellwether_loaders::report::SourceFile;
 use bellwether_loaders::voters::{self, Which};
 use bellwether_loaders::{
     Options, Progress, Report, Staged, addresses, boundaries, markets, population, results, source,
@@ -74,16 +75,18 @@ pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) ->
     let sizes = request.files.iter().filter_map(|file| std::fs::metadata(file).ok());
     progress.bytes_total.store(sizes.map(|metadata| metadata.len()).sum(), Ordering::Relaxed);
     let latest = lake.latest().await?;
+    let sources = source::identify(&request.files)?;
+    if let Some(unchanged) = recognise(&latest, &request, &sources) {
+        return Ok(unchanged);
+    }
     let staging = lake.staging()?;
     let options = Options {
         staging: staging.path().to_path_buf(),
         max_rejects: request.max_rejects,
         threads: request.threads,
+        sources,
     };
     let kind = request.kind;
-    if let Some(unchanged) = recognise(&latest, &request)? {
-        return Ok(unchanged);
-    }
     let id = uuid::Uuid::now_v7().to_string();
     let held = request.clone();
     let staged = tokio::task::spawn_blocking(move || stage(&held, &options, &progress));
@@ -101,7 +104,7 @@ pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) ->
     let record = LoadRecord {
         id: id.clone(),
         kind: name.clone(),
-        fingerprint: fingerprint(&request, &report),
+        fingerprint: fingerprint(&request, &report.files),
         report: serde_json::to_value(&report).unwrap_or_default(),
     };
     let named: Vec<&str> = report.files.iter().map(|file| file.name.as_str()).collect();
@@ -112,29 +115,19 @@ pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) ->
 }
 
 /// A load whose rows all stand already, found by the content of its files.
-fn recognise(latest: &Release, request: &LoadRequest) -> Result<Option<Loaded>, LoadError> {
-    let report = Report { files: source::identify(&request.files)?, ..Report::default() };
-    let print = fingerprint(request, &report);
-    let standing = latest.standing.iter().find(|standing| standing.fingerprint == print);
-    Ok(standing.map(|standing| Loaded {
-        id: standing.id.clone(),
-        release: latest.id.clone(),
-        unchanged: true,
-        report,
-    }))
+fn recognise(latest: &Release, request: &LoadRequest, sources: &[SourceFile]) -> Option<Loaded> {
+    let print = fingerprint(request, sources);
+    let standing = latest.standing.iter().find(|standing| standing.fingerprint == print)?;
+    let report = Report { files: sources.to_vec(), ..Report::default() };
+    Some(Loaded { id: standing.id.clone(), release: latest.id.clone(), unchanged: true, report })
 }
 
-fn fingerprint(request: &LoadRequest, report: &Report) -> String {
-    let mut hashes: Vec<&str> = report.files.iter().map(|file| file.blake3.as_str()).collect();
+fn fingerprint(request: &LoadRequest, sources: &[SourceFile]) -> String {
+    let mut hashes: Vec<&str> = sources.iter().map(|file| file.blake3.as_str()).collect();
     hashes.sort_unstable();
     let state = request.state.as_deref().unwrap_or_default().to_uppercase();
-    let text = format!(
-        "{:?} {state} {:?} {:?} {}",
-        request.kind,
-        request.district_kind,
-        request.vintage,
-        hashes.join(" ")
-    );
+    let (kind, district_kind, vintage) = (request.kind, request.district_kind, request.vintage);
+    let text = format!("{kind:?} {state} {district_kind:?} {vintage:?} {}", hashes.join(" "));
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 

@@ -96,7 +96,8 @@ pub fn draw(
             let age = match index {
                 0 => elder,
                 1 => (elder + rng.random_range(-6..=6)).clamp(18, 98),
-                _ => rng.random_range(18..=26),
+                _ if rng.random::<f64>() < 0.4 => rng.random_range(18..=26),
+                _ => draw_age(rng),
             };
             let female = if index == 1 { rng.random::<f64>() < 0.5 } else { rng.random::<f64>() < 0.51 };
             let last = match rng.random::<f64>() < 0.12 && index > 0 {
@@ -125,6 +126,9 @@ fn person(
     rng: &mut ChaCha8Rng,
 ) -> Person {
     let Draft { age, female, last } = draft;
+    // Where nearly every adult voted in the first election, few can have been too young for it.
+    let young = ELECTIONS[0].0 - ROLL_YEAR + age < 18;
+    let age = if young && remainders.elections[0] + turnout[0] > 1.0 { age + 6 } else { age };
     let party = match diffuse(&mut remainders.parties, shares, 1.0) {
         0 => "DEM",
         1 => "REP",
