@@ -69,27 +69,38 @@ impl Layer {
             columns,
             rows,
         };
-        // (cell, district with the WHOLE bit) of every district, sorted: lists come out in the layer's order.
-        let mut claims: Vec<u64> = outlines
-            .par_iter()
-            .enumerate()
-            .flat_map_iter(|(index, outline)| claims_of(outline, index as u32, &grid))
-            .collect();
-        claims.par_sort_unstable();
+        let claims: Vec<Claims> = outlines.par_iter().map(|outline| claims_of(outline, &grid)).collect();
         let mut raster = vec![NOBODY; grid.columns * grid.rows];
+        for (index, claims) in claims.iter().enumerate() {
+            for span in &claims.whole {
+                for cell in &mut raster[span.0 as usize..span.1 as usize] {
+                    // Where districts overlap, the first holds the cell.
+                    if *cell == NOBODY {
+                        *cell = index as u32;
+                    }
+                }
+            }
+        }
+        // Cell and district, sorted: lists come out in the layer's order.
+        let district = |(index, claims): (usize, &Claims)| -> Vec<u64> {
+            claims.crossed.iter().map(|cell| u64::from(*cell) << 32 | index as u64).collect()
+        };
+        let mut crossed: Vec<u64> = claims.par_iter().enumerate().flat_map_iter(district).collect();
+        crossed.par_sort_unstable();
         let mut lists = Vec::new();
-        for of_cell in claims.chunk_by(|a, b| a >> 32 == b >> 32) {
+        for of_cell in crossed.chunk_by(|a, b| a >> 32 == b >> 32) {
             let cell = (of_cell[0] >> 32) as usize;
-            // Sorting puts the district's number above its WHOLE bit, which is kept in the lowest place.
-            let entry = |claim: &u64| ((*claim as u32) >> 1) | if claim & 1 == 1 { WHOLE } else { 0 };
-            let first = entry(&of_cell[0]);
-            if first & WHOLE != 0 {
-                raster[cell] = first & !WHOLE;
+            let holder = raster[cell];
+            let before = |claim: &&u64| (**claim as u32) < holder;
+            let candidates = of_cell.iter().filter(before).count();
+            if candidates == 0 {
                 continue;
             }
             raster[cell] = LIST | lists.len() as u32;
-            lists.push(of_cell.len() as u32);
-            lists.extend(of_cell.iter().map(entry));
+            let whole = (holder != NOBODY).then_some(holder | WHOLE);
+            lists.push((candidates + usize::from(whole.is_some())) as u32);
+            lists.extend(of_cell.iter().filter(before).map(|claim| *claim as u32));
+            lists.extend(whole);
         }
         Layer { outlines, grid, cells: raster, lists }
     }
@@ -132,9 +143,15 @@ impl Layer {
     }
 }
 
-/// The cells that a district's border crosses or that lie wholly inside it, as sortable claims: cell, district,
-/// and in the lowest bit whether the cell is wholly inside.
-fn claims_of(outline: &Outline, index: u32, grid: &Grid) -> Vec<u64> {
+/// The cells that a district has to do with.
+struct Claims {
+    /// Cells that its border may cross.
+    crossed: Vec<u32>,
+    /// Half-open runs of cells wholly inside it.
+    whole: Vec<(u32, u32)>,
+}
+
+fn claims_of(outline: &Outline, grid: &Grid) -> Claims {
     let [west, south, east, north] = outline.extent();
     let (left, right) = (padded_low(grid.column(west)), (grid.column(east) + 1).min(grid.columns - 1));
     let (bottom, top) = (padded_low(grid.row(south)), (grid.row(north) + 1).min(grid.rows - 1));
@@ -154,25 +171,25 @@ fn claims_of(outline: &Outline, index: u32, grid: &Grid) -> Vec<u64> {
             row += 1.0;
         }
     }
-    let claim = |cell: usize, whole: bool| {
-        let (row, column) = (cell / width + bottom, cell % width + left);
-        let number = row * grid.columns + column;
-        (number as u64) << 32 | u64::from(index) << 1 | u64::from(whole)
-    };
-    let mut claims: Vec<u64> =
-        crossed.iter().enumerate().filter(|(_, crossed)| **crossed).map(|(cell, _)| claim(cell, false)).collect();
+    let number = |cell: usize| ((cell / width + bottom) * grid.columns + cell % width + left) as u32;
+    let mut claims = Claims { crossed: Vec::new(), whole: Vec::new() };
+    claims.crossed.extend((0..crossed.len()).filter(|cell| crossed[*cell]).map(number));
     crossings.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
     for of_row in crossings.chunk_by(|a, b| a.0 == b.0) {
-        let row = of_row[0].0 as usize;
+        let row = of_row[0].0 as usize * width;
         for span in of_row.chunks_exact(2) {
             // A cell that no edge crosses is inside if its middle is. One at the very end of a span is crossed.
-            let first = (span[0].1 - 0.5).ceil().max(0.0) as usize;
-            let last = ((span[1].1 - 0.5).floor() as isize).min(width as isize - 1);
-            for column in first..=usize::try_from(last).unwrap_or(0) {
-                let cell = row * width + column;
-                if last >= 0 && !crossed[cell] {
-                    claims.push(claim(cell, true));
+            let mut column = (span[0].1 - 0.5).ceil().max(0.0) as usize;
+            let end = ((span[1].1 - 0.5).floor() + 1.0).clamp(0.0, width as f64) as usize;
+            while column < end {
+                let start = column;
+                while column < end && !crossed[row + column] {
+                    column += 1;
                 }
+                if column > start {
+                    claims.whole.push((number(row + start), number(row + column - 1) + 1));
+                }
+                column += 1;
             }
         }
     }
