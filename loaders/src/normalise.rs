@@ -2,37 +2,146 @@
 //! types and directions, units dropped. Two spellings of one address give one match key.
 
 const DIRECTIONS: &[(&str, &str)] = &[
-    ("NORTH", "N"), ("SOUTH", "S"), ("EAST", "E"), ("WEST", "W"),
-    ("NORTHEAST", "NE"), ("NORTHWEST", "NW"), ("SOUTHEAST", "SE"), ("SOUTHWEST", "SW"),
+    ("NORTH", "N"),
+    ("SOUTH", "S"),
+    ("EAST", "E"),
+    ("WEST", "W"),
+    ("NORTHEAST", "NE"),
+    ("NORTHWEST", "NW"),
+    ("SOUTHEAST", "SE"),
+    ("SOUTHWEST", "SW"),
 ];
 
 /// Street types of Publication 28, appendix C1, as people write them and as the post office does.
 const STREET_TYPES: &[(&str, &str)] = &[
-    ("ALLEY", "ALY"), ("AVENUE", "AVE"), ("AV", "AVE"), ("AVEN", "AVE"), ("BEND", "BND"), ("BOULEVARD", "BLVD"),
-    ("BOUL", "BLVD"), ("BLUFF", "BLF"), ("BRANCH", "BR"), ("BRIDGE", "BRG"), ("BROOK", "BRK"), ("BYPASS", "BYP"),
-    ("CANYON", "CYN"), ("CENTER", "CTR"), ("CENTRE", "CTR"), ("CIRCLE", "CIR"), ("CIRC", "CIR"), ("CLIFF", "CLF"),
-    ("COMMON", "CMN"), ("CORNER", "COR"), ("COURT", "CT"), ("COVE", "CV"), ("CREEK", "CRK"), ("CRESCENT", "CRES"),
-    ("CREST", "CRST"), ("CROSSING", "XING"), ("DALE", "DL"), ("DRIVE", "DR"), ("DRV", "DR"), ("ESTATE", "EST"),
-    ("ESTATES", "ESTS"), ("EXPRESSWAY", "EXPY"), ("EXTENSION", "EXT"), ("FALLS", "FLS"), ("FIELD", "FLD"),
-    ("FIELDS", "FLDS"), ("FLAT", "FLT"), ("FORD", "FRD"), ("FOREST", "FRST"), ("FORGE", "FRG"), ("FORK", "FRK"),
-    ("FREEWAY", "FWY"), ("GARDEN", "GDN"), ("GARDENS", "GDNS"), ("GATEWAY", "GTWY"), ("GLEN", "GLN"),
-    ("GREEN", "GRN"), ("GROVE", "GRV"), ("HARBOR", "HBR"), ("HAVEN", "HVN"), ("HEIGHTS", "HTS"),
-    ("HIGHWAY", "HWY"), ("HILL", "HL"), ("HILLS", "HLS"), ("HOLLOW", "HOLW"), ("ISLAND", "IS"),
-    ("JUNCTION", "JCT"), ("KNOLL", "KNL"), ("LAKE", "LK"), ("LANDING", "LNDG"), ("LANE", "LN"), ("LA", "LN"),
-    ("LODGE", "LDG"), ("MANOR", "MNR"), ("MEADOW", "MDW"), ("MEADOWS", "MDWS"), ("MILL", "ML"), ("MOUNT", "MT"),
-    ("MOUNTAIN", "MTN"), ("ORCHARD", "ORCH"), ("PARKWAY", "PKWY"), ("PKY", "PKWY"), ("PARKWY", "PKWY"),
-    ("PASSAGE", "PSGE"), ("PINES", "PNES"), ("PLACE", "PL"), ("PLAIN", "PLN"), ("PLAZA", "PLZ"), ("POINT", "PT"),
-    ("PORT", "PRT"), ("PRAIRIE", "PR"), ("RANCH", "RNCH"), ("RIDGE", "RDG"), ("RIVER", "RIV"), ("ROAD", "RD"),
-    ("ROUTE", "RTE"), ("SHORE", "SHR"), ("SPRING", "SPG"), ("SPRINGS", "SPGS"), ("SQUARE", "SQ"),
-    ("STATION", "STA"), ("STREAM", "STRM"), ("STREET", "ST"), ("STR", "ST"), ("SUMMIT", "SMT"),
-    ("TERRACE", "TER"), ("TERR", "TER"), ("TRACE", "TRCE"), ("TRACK", "TRAK"), ("TRAIL", "TRL"),
-    ("TURNPIKE", "TPKE"), ("VALLEY", "VLY"), ("VIEW", "VW"), ("VILLAGE", "VLG"), ("VISTA", "VIS"),
-    ("WALK", "WALK"), ("WAY", "WAY"), ("WY", "WAY"), ("WELLS", "WLS"),
+    ("ALLEY", "ALY"),
+    ("AVENUE", "AVE"),
+    ("AV", "AVE"),
+    ("AVEN", "AVE"),
+    ("BEND", "BND"),
+    ("BOULEVARD", "BLVD"),
+    ("BOUL", "BLVD"),
+    ("BLUFF", "BLF"),
+    ("BRANCH", "BR"),
+    ("BRIDGE", "BRG"),
+    ("BROOK", "BRK"),
+    ("BYPASS", "BYP"),
+    ("CANYON", "CYN"),
+    ("CENTER", "CTR"),
+    ("CENTRE", "CTR"),
+    ("CIRCLE", "CIR"),
+    ("CIRC", "CIR"),
+    ("CLIFF", "CLF"),
+    ("COMMON", "CMN"),
+    ("CORNER", "COR"),
+    ("COURT", "CT"),
+    ("COVE", "CV"),
+    ("CREEK", "CRK"),
+    ("CRESCENT", "CRES"),
+    ("CREST", "CRST"),
+    ("CROSSING", "XING"),
+    ("DALE", "DL"),
+    ("DRIVE", "DR"),
+    ("DRV", "DR"),
+    ("ESTATE", "EST"),
+    ("ESTATES", "ESTS"),
+    ("EXPRESSWAY", "EXPY"),
+    ("EXTENSION", "EXT"),
+    ("FALLS", "FLS"),
+    ("FIELD", "FLD"),
+    ("FIELDS", "FLDS"),
+    ("FLAT", "FLT"),
+    ("FORD", "FRD"),
+    ("FOREST", "FRST"),
+    ("FORGE", "FRG"),
+    ("FORK", "FRK"),
+    ("FREEWAY", "FWY"),
+    ("GARDEN", "GDN"),
+    ("GARDENS", "GDNS"),
+    ("GATEWAY", "GTWY"),
+    ("GLEN", "GLN"),
+    ("GREEN", "GRN"),
+    ("GROVE", "GRV"),
+    ("HARBOR", "HBR"),
+    ("HAVEN", "HVN"),
+    ("HEIGHTS", "HTS"),
+    ("HIGHWAY", "HWY"),
+    ("HILL", "HL"),
+    ("HILLS", "HLS"),
+    ("HOLLOW", "HOLW"),
+    ("ISLAND", "IS"),
+    ("JUNCTION", "JCT"),
+    ("KNOLL", "KNL"),
+    ("LAKE", "LK"),
+    ("LANDING", "LNDG"),
+    ("LANE", "LN"),
+    ("LA", "LN"),
+    ("LODGE", "LDG"),
+    ("MANOR", "MNR"),
+    ("MEADOW", "MDW"),
+    ("MEADOWS", "MDWS"),
+    ("MILL", "ML"),
+    ("MOUNT", "MT"),
+    ("MOUNTAIN", "MTN"),
+    ("ORCHARD", "ORCH"),
+    ("PARKWAY", "PKWY"),
+    ("PKY", "PKWY"),
+    ("PARKWY", "PKWY"),
+    ("PASSAGE", "PSGE"),
+    ("PINES", "PNES"),
+    ("PLACE", "PL"),
+    ("PLAIN", "PLN"),
+    ("PLAZA", "PLZ"),
+    ("POINT", "PT"),
+    ("PORT", "PRT"),
+    ("PRAIRIE", "PR"),
+    ("RANCH", "RNCH"),
+    ("RIDGE", "RDG"),
+    ("RIVER", "RIV"),
+    ("ROAD", "RD"),
+    ("ROUTE", "RTE"),
+    ("SHORE", "SHR"),
+    ("SPRING", "SPG"),
+    ("SPRINGS", "SPGS"),
+    ("SQUARE", "SQ"),
+    ("STATION", "STA"),
+    ("STREAM", "STRM"),
+    ("STREET", "ST"),
+    ("STR", "ST"),
+    ("SUMMIT", "SMT"),
+    ("TERRACE", "TER"),
+    ("TERR", "TER"),
+    ("TRACE", "TRCE"),
+    ("TRACK", "TRAK"),
+    ("TRAIL", "TRL"),
+    ("TURNPIKE", "TPKE"),
+    ("VALLEY", "VLY"),
+    ("VIEW", "VW"),
+    ("VILLAGE", "VLG"),
+    ("VISTA", "VIS"),
+    ("WALK", "WALK"),
+    ("WAY", "WAY"),
+    ("WY", "WAY"),
+    ("WELLS", "WLS"),
 ];
 
 /// Words after which the rest of a line names a unit within the building.
-const UNITS: &[&str] =
-    &["APT", "APARTMENT", "UNIT", "STE", "SUITE", "LOT", "SPC", "SPACE", "BLDG", "BUILDING", "TRLR", "RM", "ROOM", "FL"];
+const UNITS: &[&str] = &[
+    "APT",
+    "APARTMENT",
+    "UNIT",
+    "STE",
+    "SUITE",
+    "LOT",
+    "SPC",
+    "SPACE",
+    "BLDG",
+    "BUILDING",
+    "TRLR",
+    "RM",
+    "ROOM",
+    "FL",
+];
 
 /// Key of an address: house number, street and ZIP code (the city where there is no ZIP). Empty where the line
 /// holds no house number, so that post boxes and place names never match.
@@ -66,7 +175,10 @@ impl KeyMaker {
     }
 
     fn push_line(&mut self, line: &str) {
-        if !line.trim_start().starts_with(|first: char| first.is_ascii_digit()) {
+        if !line
+            .trim_start()
+            .starts_with(|first: char| first.is_ascii_digit())
+        {
             return;
         }
         self.upper.clear();
@@ -90,7 +202,9 @@ impl KeyMaker {
             } else if at == 1 || at == last {
                 // A direction stands before or behind the street; a type only behind it.
                 let direction = (last > 1).then(|| replace(DIRECTIONS, word)).flatten();
-                direction.or_else(|| (at > 1).then(|| replace(STREET_TYPES, word)).flatten()).unwrap_or(word)
+                direction
+                    .or_else(|| (at > 1).then(|| replace(STREET_TYPES, word)).flatten())
+                    .unwrap_or(word)
             } else if at + 1 == last && is_direction(words[last]) {
                 replace(STREET_TYPES, word).unwrap_or(word)
             } else {
@@ -105,11 +219,16 @@ impl KeyMaker {
 }
 
 fn is_direction(word: &str) -> bool {
-    DIRECTIONS.iter().any(|(long, short)| word == *long || word == *short)
+    DIRECTIONS
+        .iter()
+        .any(|(long, short)| word == *long || word == *short)
 }
 
 fn replace(table: &[(&'static str, &'static str)], word: &str) -> Option<&'static str> {
-    table.iter().find(|(long, _)| *long == word).map(|(_, short)| *short)
+    table
+        .iter()
+        .find(|(long, _)| *long == word)
+        .map(|(_, short)| *short)
 }
 
 #[cfg(test)]
@@ -119,17 +238,30 @@ mod tests {
     #[test]
     fn spellings_of_one_address_share_a_key() {
         for (left, right) in [
-            (("1745 T Street Southeast", "", "20020"), ("1745 T ST SE", "WASHINGTON", "20020-1234")),
-            (("12 North Main Street Apt 4", "", "80419"), ("12  N MAIN ST", "", "80419")),
+            (
+                ("1745 T Street Southeast", "", "20020"),
+                ("1745 T ST SE", "WASHINGTON", "20020-1234"),
+            ),
+            (
+                ("12 North Main Street Apt 4", "", "80419"),
+                ("12  N MAIN ST", "", "80419"),
+            ),
             (("5 Elm Ave. #3", "Boulder", ""), ("5 elm avenue", "BOULDER", "")),
         ] {
-            assert_eq!(match_key(left.0, left.1, left.2), match_key(right.0, right.1, right.2));
+            assert_eq!(
+                match_key(left.0, left.1, left.2),
+                match_key(right.0, right.1, right.2)
+            );
         }
     }
 
     #[test]
     fn different_streets_keep_different_keys() {
-        for (left, right) in [("5 Court St", "5 Street Ct"), ("5 North St", "5 South St"), ("5 Avenue A", "5 Avenue B")] {
+        for (left, right) in [
+            ("5 Court St", "5 Street Ct"),
+            ("5 North St", "5 South St"),
+            ("5 Avenue A", "5 Avenue B"),
+        ] {
             assert_ne!(match_key(left, "", "80419"), match_key(right, "", "80419"));
         }
         assert_eq!(match_key("PO Box 5", "", "80419"), "");

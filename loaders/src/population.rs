@@ -40,7 +40,10 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     let started = Instant::now();
     let table = catalog::table("population").expect("the catalog has every loader's table");
     let mut writers: BTreeMap<&'static str, ParquetTable> = BTreeMap::new();
-    let mut report = Report { files: options.sources.clone(), ..Report::default() };
+    let mut report = Report {
+        files: options.sources.clone(),
+        ..Report::default()
+    };
     each_file(
         paths,
         progress,
@@ -59,7 +62,8 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
             for (count, column) in counts.iter_mut().zip(columns.iter()) {
                 let text = row.get(*column);
                 if !text.is_empty() && text != "NA" {
-                    *count = Some(parse_count(&text).ok_or_else(|| row.reject(Some(*column), "not a count"))?);
+                    *count =
+                        Some(parse_count(&text).ok_or_else(|| row.reject(Some(*column), "not a count"))?);
                 }
             }
             let writer = match writers.entry(state) {
@@ -81,7 +85,11 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     let mut tables = Vec::new();
     for (state, writer) in writers {
         let files = writer.finish()?.into_iter().collect();
-        tables.push(StagedTable { table: table.name.clone(), partition: vec![state.to_string()], files });
+        tables.push(StagedTable {
+            table: table.name.clone(),
+            partition: vec![state.to_string()],
+            files,
+        });
     }
     Ok(Staged { tables, report })
 }

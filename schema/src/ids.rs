@@ -3,36 +3,84 @@
 /// (postal code, FIPS code, name) of every state, the District of Columbia, Puerto Rico, and the fictional
 /// state of the demo.
 pub const STATES: &[(&str, &str, &str)] = &[
-    ("AL", "01", "Alabama"), ("AK", "02", "Alaska"), ("AZ", "04", "Arizona"), ("AR", "05", "Arkansas"),
-    ("CA", "06", "California"), ("CO", "08", "Colorado"), ("CT", "09", "Connecticut"), ("DE", "10", "Delaware"),
-    ("DC", "11", "District of Columbia"), ("FL", "12", "Florida"), ("GA", "13", "Georgia"), ("HI", "15", "Hawaii"),
-    ("ID", "16", "Idaho"), ("IL", "17", "Illinois"), ("IN", "18", "Indiana"), ("IA", "19", "Iowa"),
-    ("KS", "20", "Kansas"), ("KY", "21", "Kentucky"), ("LA", "22", "Louisiana"), ("ME", "23", "Maine"),
-    ("MD", "24", "Maryland"), ("MA", "25", "Massachusetts"), ("MI", "26", "Michigan"), ("MN", "27", "Minnesota"),
-    ("MS", "28", "Mississippi"), ("MO", "29", "Missouri"), ("MT", "30", "Montana"), ("NE", "31", "Nebraska"),
-    ("NV", "32", "Nevada"), ("NH", "33", "New Hampshire"), ("NJ", "34", "New Jersey"), ("NM", "35", "New Mexico"),
-    ("NY", "36", "New York"), ("NC", "37", "North Carolina"), ("ND", "38", "North Dakota"), ("OH", "39", "Ohio"),
-    ("OK", "40", "Oklahoma"), ("OR", "41", "Oregon"), ("PA", "42", "Pennsylvania"), ("RI", "44", "Rhode Island"),
-    ("SC", "45", "South Carolina"), ("SD", "46", "South Dakota"), ("TN", "47", "Tennessee"), ("TX", "48", "Texas"),
-    ("UT", "49", "Utah"), ("VT", "50", "Vermont"), ("VA", "51", "Virginia"), ("WA", "53", "Washington"),
-    ("WV", "54", "West Virginia"), ("WI", "55", "Wisconsin"), ("WY", "56", "Wyoming"), ("PR", "72", "Puerto Rico"),
+    ("AL", "01", "Alabama"),
+    ("AK", "02", "Alaska"),
+    ("AZ", "04", "Arizona"),
+    ("AR", "05", "Arkansas"),
+    ("CA", "06", "California"),
+    ("CO", "08", "Colorado"),
+    ("CT", "09", "Connecticut"),
+    ("DE", "10", "Delaware"),
+    ("DC", "11", "District of Columbia"),
+    ("FL", "12", "Florida"),
+    ("GA", "13", "Georgia"),
+    ("HI", "15", "Hawaii"),
+    ("ID", "16", "Idaho"),
+    ("IL", "17", "Illinois"),
+    ("IN", "18", "Indiana"),
+    ("IA", "19", "Iowa"),
+    ("KS", "20", "Kansas"),
+    ("KY", "21", "Kentucky"),
+    ("LA", "22", "Louisiana"),
+    ("ME", "23", "Maine"),
+    ("MD", "24", "Maryland"),
+    ("MA", "25", "Massachusetts"),
+    ("MI", "26", "Michigan"),
+    ("MN", "27", "Minnesota"),
+    ("MS", "28", "Mississippi"),
+    ("MO", "29", "Missouri"),
+    ("MT", "30", "Montana"),
+    ("NE", "31", "Nebraska"),
+    ("NV", "32", "Nevada"),
+    ("NH", "33", "New Hampshire"),
+    ("NJ", "34", "New Jersey"),
+    ("NM", "35", "New Mexico"),
+    ("NY", "36", "New York"),
+    ("NC", "37", "North Carolina"),
+    ("ND", "38", "North Dakota"),
+    ("OH", "39", "Ohio"),
+    ("OK", "40", "Oklahoma"),
+    ("OR", "41", "Oregon"),
+    ("PA", "42", "Pennsylvania"),
+    ("RI", "44", "Rhode Island"),
+    ("SC", "45", "South Carolina"),
+    ("SD", "46", "South Dakota"),
+    ("TN", "47", "Tennessee"),
+    ("TX", "48", "Texas"),
+    ("UT", "49", "Utah"),
+    ("VT", "50", "Vermont"),
+    ("VA", "51", "Virginia"),
+    ("WA", "53", "Washington"),
+    ("WV", "54", "West Virginia"),
+    ("WI", "55", "Wisconsin"),
+    ("WY", "56", "Wyoming"),
+    ("PR", "72", "Puerto Rico"),
     ("FK", "98", "Franklin"),
 ];
 
 /// Postal code for a FIPS code with or without its leading zero.
 pub fn state_of_fips(fips: &str) -> Option<&'static str> {
     let padded = format!("{:0>2}", fips.trim());
-    STATES.iter().find(|(_, code, _)| *code == padded).map(|(postal, ..)| *postal)
+    STATES
+        .iter()
+        .find(|(_, code, _)| *code == padded)
+        .map(|(postal, ..)| *postal)
 }
 
 /// Two-digit FIPS code for a postal code.
 pub fn fips_of_state(state: &str) -> Option<&'static str> {
-    STATES.iter().find(|(postal, ..)| postal.eq_ignore_ascii_case(state)).map(|(_, fips, _)| *fips)
+    STATES
+        .iter()
+        .find(|(postal, ..)| postal.eq_ignore_ascii_case(state))
+        .map(|(_, fips, _)| *fips)
 }
 
 /// Postal code for a state's name in any case.
 pub fn state_of_name(name: &str) -> Option<&'static str> {
-    STATES.iter().find(|(.., full)| full.eq_ignore_ascii_case(name.trim())).map(|(postal, ..)| *postal)
+    STATES
+        .iter()
+        .find(|(.., full)| full.eq_ignore_ascii_case(name.trim()))
+        .map(|(postal, ..)| *postal)
 }
 
 /// A kind of district.

@@ -14,8 +14,20 @@ use super::office;
 use super::writer::{Contest, Votes, Writers};
 
 const COLUMNS: [&str; 14] = [
-    "precinct", "office", "party_detailed", "mode", "votes", "county_fips", "candidate", "district", "date", "year",
-    "stage", "special", "writein", "state_po",
+    "precinct",
+    "office",
+    "party_detailed",
+    "mode",
+    "votes",
+    "county_fips",
+    "candidate",
+    "district",
+    "date",
+    "year",
+    "stage",
+    "special",
+    "writein",
+    "state_po",
 ];
 
 /// Where the columns of one file stand, and what recurs from row to row.
@@ -42,22 +54,47 @@ impl PrecinctReturns {
 
     pub fn row(&mut self, row: &Row, writers: &mut Writers) -> Result<(), Refusal> {
         let columns = self.columns;
-        let [precinct, office_raw, party, mode, votes, county, candidate, district, date, year, stage, special, writein, state] =
-            columns.map(|column| row.get(column));
+        let [
+            precinct,
+            office_raw,
+            party,
+            mode,
+            votes,
+            county,
+            candidate,
+            district,
+            date,
+            year,
+            stage,
+            special,
+            writein,
+            state,
+        ] = columns.map(|column| row.get(column));
         let refuse = |column: usize, reason: &str| Refusal::Row(row.reject(Some(columns[column]), reason));
         let votes = parse_votes(&votes).ok_or_else(|| refuse(4, "votes are not a number"))?;
-        let state = ids::fips_of_state(&state).and_then(ids::state_of_fips).ok_or_else(|| refuse(13, "not a state"))?;
+        let state = ids::fips_of_state(&state)
+            .and_then(ids::state_of_fips)
+            .ok_or_else(|| refuse(13, "not a state"))?;
         if office_raw.is_empty() {
             return Err(refuse(1, "the office is missing"));
         }
         let key = [&office_raw, &district, &date, &stage, &special, state].map(str::to_string);
         if !self.contests.contains_key(&key) {
-            let day = ["%Y-%m-%d", "%m/%d/%Y"].iter().find_map(|pattern| parse_date(&date, pattern));
+            let day = ["%Y-%m-%d", "%m/%d/%Y"]
+                .iter()
+                .find_map(|pattern| parse_date(&date, pattern));
             let day = day.ok_or_else(|| refuse(8, "not a date"))?;
-            self.contests.insert(key.clone(), contest(&office_raw, &district, day, &stage, &special, state));
+            self.contests.insert(
+                key.clone(),
+                contest(&office_raw, &district, day, &stage, &special, state),
+            );
         }
         let contest = &self.contests[&key];
-        let county = if county.is_empty() || county == "NA" { String::new() } else { format!("{county:0>5}") };
+        let county = if county.is_empty() || county == "NA" {
+            String::new()
+        } else {
+            format!("{county:0>5}")
+        };
         let day = date_text(contest.day);
         let place = self
             .precincts
@@ -87,14 +124,27 @@ impl PrecinctReturns {
 
 /// Where a precinct code leads: to a VTD, or since a redistricting to districts.
 fn place(precinct: &str, county: &str, day: &str, state: &str) -> Place {
-    let Some(layout) = layout::of_state(state) else { return Place::default() };
+    let Some(layout) = layout::of_state(state) else {
+        return Place::default();
+    };
     match layout.districts_of_precinct(precinct, day) {
         Some(districts) => {
             let named = [Kind::Congressional, Kind::StateSenate, Kind::StateHouse];
-            let of = |kind: Kind| districts.iter().find(|(named, _)| *named == kind).map(|(_, id)| id.clone());
-            Place { id: None, named: named.map(of) }
+            let of = |kind: Kind| {
+                districts
+                    .iter()
+                    .find(|(named, _)| *named == kind)
+                    .map(|(_, id)| id.clone())
+            };
+            Place {
+                id: None,
+                named: named.map(of),
+            }
         }
-        None => Place { id: layout.precinct_id(precinct, county.get(2..)), named: [None, None, None] },
+        None => Place {
+            id: layout.precinct_id(precinct, county.get(2..)),
+            named: [None, None, None],
+        },
     }
 }
 

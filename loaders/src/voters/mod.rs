@@ -32,7 +32,11 @@ pub enum Which {
 pub fn layout_of(state: &str) -> Result<&'static Layout, Error> {
     layout::of_state(state).ok_or_else(|| Error::UnknownState {
         state: state.to_uppercase(),
-        known: layout::all().iter().map(|layout| layout.state.as_str()).collect::<Vec<_>>().join(", "),
+        known: layout::all()
+            .iter()
+            .map(|layout| layout.state.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
     })
 }
 
@@ -55,12 +59,19 @@ pub fn load(
         // Rare: read again, leaving out the lines whose key came before.
         pass = one_pass(&plan, paths, options, progress, &repeated)?;
     }
-    let mut report = Report { files: options.sources.clone(), notes: pass.notes, ..Report::default() };
+    let mut report = Report {
+        files: options.sources.clone(),
+        notes: pass.notes,
+        ..Report::default()
+    };
     let mut staged: Vec<Vec<PathBuf>> = vec![Vec::new(); plan.tables.len()];
     for outcome in pass.outcomes {
         report.rows_read += outcome.rows_read;
         report.rows_loaded += outcome.rows_loaded;
-        outcome.rejects.into_iter().for_each(|reject| report.reject(reject));
+        outcome
+            .rejects
+            .into_iter()
+            .for_each(|reject| report.reject(reject));
         for (files, file) in staged.iter_mut().zip(outcome.files) {
             files.extend(file);
         }
@@ -71,10 +82,21 @@ pub fn load(
     }
     report.finish(options, started)?;
     let tables = plan.tables.iter().zip(staged).map(|(table, files)| {
-        let partition = if table.partition_by.is_empty() { Vec::new() } else { vec![layout.state.clone()] };
-        StagedTable { table: table.name.clone(), partition, files }
+        let partition = if table.partition_by.is_empty() {
+            Vec::new()
+        } else {
+            vec![layout.state.clone()]
+        };
+        StagedTable {
+            table: table.name.clone(),
+            partition,
+            files,
+        }
     });
-    Ok(Staged { tables: tables.collect(), report })
+    Ok(Staged {
+        tables: tables.collect(),
+        report,
+    })
 }
 
 struct Pass {
@@ -90,7 +112,10 @@ impl Pass {
             keys.append(&mut outcome.keys);
         }
         keys.sort_unstable();
-        keys.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1).collect()
+        keys.windows(2)
+            .filter(|pair| pair[0].0 == pair[1].0)
+            .map(|pair| pair[1].1)
+            .collect()
     }
 }
 
@@ -120,10 +145,15 @@ fn one_pass(
             senders[turn % threads].send(task).is_ok()
         });
         drop(senders);
-        let outcomes: Result<Vec<Outcome>, Error> =
-            handles.into_iter().map(|handle| handle.join().expect("a worker never panics")).collect();
+        let outcomes: Result<Vec<Outcome>, Error> = handles
+            .into_iter()
+            .map(|handle| handle.join().expect("a worker never panics"))
+            .collect();
         read?;
-        Ok(Pass { outcomes: outcomes?, notes })
+        Ok(Pass {
+            outcomes: outcomes?,
+            notes,
+        })
     })
 }
 
@@ -168,4 +198,84 @@ fn read_all(
 /// A reject of a whole record.
 fn reject_record(file: &FilePlan, line: u64, reason: &str) -> Reject {
     Reject::new(&file.name, line, None, "", reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    /// A history with one column an election.
+    const LAYOUT: &str = r#"
+        state = "ZZ"
+        state_fips = "00"
+        name = "Nowhere"
+        [voters]
+        reader = { delimiter = "," }
+        columns = []
+        [history]
+        reader = { delimiter = ",", quoted = true, header = true }
+        dates = ["%m/%d/%Y"]
+        columns = [{ name = "ID", to = "voter_id" }, { name = "NAME", optional = true }]
+        wide = { separator = "-" }
+        codes.election_type = { "GENERAL" = "general", "PRIMARY" = "primary", "*" = "other" }
+        codes.party = { "D" = "DEM", "R" = "REP" }
+    "#;
+
+    fn check(text: &str, columns: &[&str], expect: &[&[&str]]) {
+        let layout: &'static Layout = Box::leak(Box::new(Layout::parse(LAYOUT).expect("a layout")));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file.csv");
+        std::fs::write(&path, text).expect("written");
+        let options = Options {
+            staging: folder.path().into(),
+            max_rejects: 0.0,
+            threads: 2,
+            sources: Vec::new(),
+        };
+        let staged = load(layout, Which::History, &[path], &options, &Arc::default()).expect("loaded");
+        let mut rows = Vec::new();
+        for file in &staged.tables[0].files {
+            let reader =
+                SerializedFileReader::new(std::fs::File::open(file).expect("a file")).expect("Parquet");
+            let names: Vec<String> = reader
+                .metadata()
+                .file_metadata()
+                .schema()
+                .get_fields()
+                .iter()
+                .map(|f| f.name().into())
+                .collect();
+            for row in reader.get_row_iter(None).expect("rows") {
+                let row = row.expect("a row");
+                let value = |name: &&str| {
+                    let at = names.iter().position(|column| column == name).expect("a column");
+                    row.get_column_iter()
+                        .nth(at)
+                        .map(|(_, field)| field.to_string().replace('"', ""))
+                        .unwrap_or_default()
+                };
+                rows.push(columns.iter().map(value).collect::<Vec<_>>());
+            }
+        }
+        let expect: Vec<Vec<String>> = expect
+            .iter()
+            .map(|row| row.iter().map(|v| v.to_string()).collect())
+            .collect();
+        assert_eq!(rows, expect);
+    }
+
+    #[test]
+    fn a_wide_history_gives_one_row_an_election_that_the_voter_took_part_in() {
+        let text = "ID,NAME,PRIMARY-05/07/2019,GENERAL-11/03/2020\nA1,x,D,X\nA2,y,,X\nA3,z,,\n";
+        check(
+            text,
+            &["voter_id", "election", "method_raw", "party"],
+            &[
+                &["A1", "2019-05-07/primary", "D", "DEM"],
+                &["A1", "2020-11-03/general", "X", "null"],
+                &["A2", "2020-11-03/general", "X", "null"],
+            ],
+        );
+    }
 }

@@ -6,9 +6,23 @@ use bellwether_schema::ids::Kind;
 use bellwether_schema::layout::{CodeTable, FileLayout, Layout, SourceColumn};
 
 use crate::Error;
+use crate::convert::parse_date;
 use crate::records::{Block, Fields, Framing, for_each_record};
 
 use super::Which;
+
+/// Columns that a wide history fills beside the voter's id.
+pub const WIDE: [&str; 9] = [
+    "election",
+    "voted",
+    "election_date",
+    "election_type",
+    "election_type_raw",
+    "description",
+    "method",
+    "method_raw",
+    "party",
+];
 
 /// The layout resolved against the catalog.
 pub struct Plan {
@@ -63,12 +77,23 @@ fn role(column: &SourceColumn) -> Role {
 
 /// Where the raw value goes.
 pub enum Target {
-    Text { table: usize, column: String },
+    Text {
+        table: usize,
+        column: String,
+    },
     /// Text with runs of blanks folded.
-    Address { column: String },
-    Integer { column: String },
-    Date { column: String },
-    Boolean { column: String },
+    Address {
+        column: String,
+    },
+    Integer {
+        column: String,
+    },
+    Date {
+        column: String,
+    },
+    Boolean {
+        column: String,
+    },
     /// The value only feeds a code.
     Nowhere,
 }
@@ -76,17 +101,36 @@ pub enum Target {
 impl Plan {
     pub fn new(layout: &'static Layout, which: Which) -> Plan {
         let (file, names) = match which {
-            Which::Voters => (&layout.voters, vec!["voters".to_string(), layout.source_table_name()]),
+            Which::Voters => (
+                &layout.voters,
+                vec!["voters".to_string(), layout.source_table_name()],
+            ),
             Which::History => (&layout.history, vec!["voter_history".to_string()]),
         };
-        let tables: Vec<&'static Table> =
-            names.iter().map(|name| catalog::table(name).expect("the catalog has every loader's table")).collect();
-        let steps = file.columns.iter().map(|column| step(column, file, tables[0], which)).collect();
+        let tables: Vec<&'static Table> = names
+            .iter()
+            .map(|name| catalog::table(name).expect("the catalog has every loader's table"))
+            .collect();
+        let steps = file
+            .columns
+            .iter()
+            .map(|column| step(column, file, tables[0], which))
+            .collect();
         let framing = match file.reader.delimiter {
-            Some(delimiter) => Framing::Delimited { delimiter: delimiter as u8, quoted: file.reader.quoted },
+            Some(delimiter) => Framing::Delimited {
+                delimiter: delimiter as u8,
+                quoted: file.reader.quoted,
+            },
             None => Framing::FixedWidth(file.columns.iter().filter_map(|column| column.range).collect()),
         };
-        Plan { layout, which, file, tables, steps, framing }
+        Plan {
+            layout,
+            which,
+            file,
+            tables,
+            steps,
+            framing,
+        }
     }
 
     /// Columns of each table that rows of this layout fill.
@@ -106,6 +150,7 @@ impl Plan {
         }
         match self.which {
             Which::Voters => filled[0].extend(["county_fips", "precinct_id", "match_key"]),
+            Which::History if self.file.wide.is_some() => filled[0].extend(WIDE),
             Which::History => filled[0].extend(["election", "voted"]),
         }
         if let Some(source) = filled.get_mut(1) {
@@ -118,7 +163,10 @@ impl Plan {
 fn step(column: &'static SourceColumn, file: &'static FileLayout, main: &Table, which: Which) -> Step {
     let target = match (&column.to, which) {
         (None, Which::History) => Target::Nowhere,
-        (None, Which::Voters) => Target::Text { table: 1, column: column.table_name() },
+        (None, Which::Voters) => Target::Text {
+            table: 1,
+            column: column.table_name(),
+        },
         (Some(to), _) => {
             let column = to.clone();
             match main.column(to).map(|column| column.column_type) {
@@ -131,9 +179,18 @@ fn step(column: &'static SourceColumn, file: &'static FileLayout, main: &Table, 
         }
     };
     let code = column.code.as_ref().map(|code| (code.clone(), &file.codes[code]));
-    let district =
-        column.district.as_ref().and_then(|kind| Kind::parse(kind)).map(|kind| (kind, format!("{}_named", kind.name())));
-    Step { source: column, role: role(column), target, code, district }
+    let district = column
+        .district
+        .as_ref()
+        .and_then(|kind| Kind::parse(kind))
+        .map(|kind| (kind, format!("{}_named", kind.name())));
+    Step {
+        source: column,
+        role: role(column),
+        target,
+        code,
+        district,
+    }
 }
 
 /// One file's header against the layout.
@@ -145,6 +202,40 @@ pub struct FilePlan {
     pub positions: Vec<usize>,
     /// Fields that a record must have.
     pub width: usize,
+    /// Of a wide history: the columns that stand for elections.
+    pub elections: Vec<ElectionColumn>,
+}
+
+/// A column that stands for an election.
+pub struct ElectionColumn {
+    /// Position of the field.
+    pub position: usize,
+    /// The column's name.
+    pub name: String,
+    /// Day of the election, since 1970-01-01.
+    pub day: i32,
+    pub type_raw: String,
+    pub election_type: String,
+}
+
+/// The elections that a header's columns name.
+fn elections(file: &FileLayout, header: &[String]) -> Vec<ElectionColumn> {
+    let Some(wide) = &file.wide else { return Vec::new() };
+    let codes = file.codes.get("election_type");
+    let found = header.iter().enumerate().filter_map(|(position, name)| {
+        let (type_raw, day) = name.split_once(&wide.separator)?;
+        let day = file.dates.iter().find_map(|pattern| parse_date(day, pattern))?;
+        let code = codes.and_then(|codes| codes.get(type_raw).or_else(|| codes.get("*")));
+        let election_type = code.cloned().unwrap_or_else(|| "other".into());
+        Some(ElectionColumn {
+            position,
+            name: name.clone(),
+            day,
+            type_raw: type_raw.into(),
+            election_type,
+        })
+    });
+    found.collect()
 }
 
 impl FilePlan {
@@ -160,7 +251,14 @@ impl FilePlan {
         let columns = &plan.file.columns;
         if !plan.file.reader.header {
             let positions = (0..columns.len()).collect();
-            return Ok(FilePlan { name: name.to_string(), number, positions, width: columns.len() });
+            let elections = Vec::new();
+            return Ok(FilePlan {
+                name: name.to_string(),
+                number,
+                positions,
+                width: columns.len(),
+                elections,
+            });
         }
         let header = take_header(plan, block);
         let find = |column: &SourceColumn| {
@@ -180,15 +278,46 @@ impl FilePlan {
                 missing.len(),
                 missing.iter().take(8).copied().collect::<Vec<_>>().join(", ")
             );
-            return Err(Error::WrongLayout { file: name.to_string(), detail });
+            return Err(Error::WrongLayout {
+                file: name.to_string(),
+                detail,
+            });
         }
-        let known = |field: &&String| columns.iter().any(|c| c.name == **field || c.also.contains(field));
-        let unknown: Vec<&str> = header.iter().filter(|field| !known(field)).map(String::as_str).collect();
+        let known = |field: &&String| {
+            columns
+                .iter()
+                .any(|c| c.name == **field || c.also.contains(field))
+        };
+        let unknown: Vec<&str> = header
+            .iter()
+            .filter(|field| !known(field))
+            .map(String::as_str)
+            .collect();
         if !unknown.is_empty() && plan.which == Which::Voters {
-            notes.push(format!("{name}: columns that the layout does not know are left out: {}", unknown.join(", ")));
+            notes.push(format!(
+                "{name}: columns that the layout does not know are left out: {}",
+                unknown.join(", ")
+            ));
         }
-        let positions = columns.iter().map(|column| find(column).unwrap_or(usize::MAX)).collect();
-        Ok(FilePlan { name: name.to_string(), number, positions, width: header.len() })
+        let positions = columns
+            .iter()
+            .map(|column| find(column).unwrap_or(usize::MAX))
+            .collect();
+        let elections = elections(plan.file, &header);
+        if plan.file.wide.is_some() && elections.is_empty() {
+            let detail = "none of its columns names an election".to_string();
+            return Err(Error::WrongLayout {
+                file: name.to_string(),
+                detail,
+            });
+        }
+        Ok(FilePlan {
+            name: name.to_string(),
+            number,
+            positions,
+            width: header.len(),
+            elections,
+        })
     }
 }
 
@@ -196,7 +325,10 @@ impl FilePlan {
 fn take_header(plan: &Plan, block: &mut Block) -> Vec<String> {
     let end = block.text.find('\n').map_or(block.text.len(), |at| at + 1);
     let rest = block.text.split_off(end);
-    let head = Block { text: std::mem::replace(&mut block.text, rest), first_line: 1 };
+    let head = Block {
+        text: std::mem::replace(&mut block.text, rest),
+        first_line: 1,
+    };
     block.first_line += 1;
     let mut header = Vec::new();
     let outcome: Result<(), Error> = for_each_record(
@@ -204,7 +336,9 @@ fn take_header(plan: &Plan, block: &mut Block) -> Vec<String> {
         &plan.framing,
         &mut Fields::default(),
         |_, record, fields| {
-            header = (0..fields.len()).map(|index| fields.get(record, index).into_owned()).collect();
+            header = (0..fields.len())
+                .map(|index| fields.get(record, index).into_owned())
+                .collect();
             Ok(())
         },
         |_| {},

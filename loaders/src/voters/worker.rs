@@ -17,7 +17,7 @@ use crate::records::{Fields, for_each_record};
 use crate::report::Reject;
 use crate::{Error, Progress};
 
-use super::plan::{FilePlan, Plan, Role, Target};
+use super::plan::{FilePlan, Plan, Role, Target, WIDE};
 use super::{Task, Which, reject_record};
 
 /// What one worker has done.
@@ -143,8 +143,14 @@ impl Worker {
                 | Target::Boolean { column } => main.position(column),
                 Target::Nowhere => usize::MAX,
             },
-            code: step.code.as_ref().map_or(usize::MAX, |(column, _)| main.position(column)),
-            district: step.district.as_ref().map_or(usize::MAX, |(_, column)| main.position(column)),
+            code: step
+                .code
+                .as_ref()
+                .map_or(usize::MAX, |(column, _)| main.position(column)),
+            district: step
+                .district
+                .as_ref()
+                .map_or(usize::MAX, |(_, column)| main.position(column)),
         });
         let columns = columns.collect();
         let special = match plan.which {
@@ -156,6 +162,7 @@ impl Worker {
                 source_voter_id: tables[1].position("voter_id"),
                 ..Special::default()
             },
+            Which::History if plan.file.wide.is_some() => Special::default(),
             Which::History => Special {
                 election: main.position("election"),
                 election_type: main.position("election_type"),
@@ -169,13 +176,30 @@ impl Worker {
             districts: vec![Memo::default(); plan.steps.len()],
             ..Scratch::default()
         };
-        let outcome =
-            Outcome { rows_read: 0, rows_loaded: 0, rejects: Vec::new(), keys: Vec::new(), files: Vec::new() };
-        Ok(Worker { plan, tables, columns, special, outcome, scratch })
+        let outcome = Outcome {
+            rows_read: 0,
+            rows_loaded: 0,
+            rejects: Vec::new(),
+            keys: Vec::new(),
+            files: Vec::new(),
+        };
+        Ok(Worker {
+            plan,
+            tables,
+            columns,
+            special,
+            outcome,
+            scratch,
+        })
     }
 
     /// Parses blocks until there are no more.
-    pub fn run(mut self, tasks: Receiver<Task>, progress: &Progress, skip: &HashSet<u64>) -> Result<Outcome, Error> {
+    pub fn run(
+        mut self,
+        tasks: Receiver<Task>,
+        progress: &Progress,
+        skip: &HashSet<u64>,
+    ) -> Result<Outcome, Error> {
         let plan = self.plan.clone();
         let mut fields = Fields::default();
         for (file, block) in tasks {
@@ -189,7 +213,9 @@ impl Worker {
                 |line| broken.push(line),
             )?;
             self.outcome.rows_read += broken.len() as u64;
-            let rejects = broken.iter().map(|line| reject_record(&file, *line, "a quote is not closed"));
+            let rejects = broken
+                .iter()
+                .map(|line| reject_record(&file, *line, "a quote is not closed"));
             self.outcome.rejects.extend(rejects);
             progress.rows(self.outcome.rows_read - before)?;
         }
@@ -217,7 +243,10 @@ impl Worker {
         match checked {
             Ok(key) => {
                 self.outcome.keys.push((key, place));
-                self.append(plan, file, record, fields)
+                match file.elections.is_empty() {
+                    true => self.append(plan, file, record, fields),
+                    false => self.append_wide(plan, file, record, fields),
+                }
             }
             Err(reject) => {
                 self.outcome.rejects.push(reject);
@@ -238,13 +267,23 @@ impl Worker {
         let surplus = |index: usize| !fields.get(record, index).is_empty();
         let fixed = plan.file.reader.delimiter.is_none();
         if !fixed && (fields.len() < file.width || (file.width..fields.len()).any(surplus)) {
-            let reason = if fields.len() < file.width { "too few fields" } else { "too many fields" };
+            let reason = if fields.len() < file.width {
+                "too few fields"
+            } else {
+                "too many fields"
+            };
             return Err(reject_record(file, line, reason));
         }
         let mut key = Vec::with_capacity(48);
         for (index, step) in plan.steps.iter().enumerate() {
             let refuse = |value: &str, reason: &str| {
-                Reject::new(&file.name, line, Some(&step.source.name), value, reason.to_string())
+                Reject::new(
+                    &file.name,
+                    line,
+                    Some(&step.source.name),
+                    value,
+                    reason.to_string(),
+                )
             };
             let masked = |value: &str| value.is_empty() || plan.file.masks.iter().any(|mask| mask == value);
             match &step.target {
@@ -260,7 +299,12 @@ impl Worker {
                     let value = fields.get(record, file.positions[index]);
                     let day = match masked(&value) {
                         true => None,
-                        false => match plan.file.dates.iter().find_map(|pattern| parse_date(&value, pattern)) {
+                        false => match plan
+                            .file
+                            .dates
+                            .iter()
+                            .find_map(|pattern| parse_date(&value, pattern))
+                        {
                             None => return Err(refuse(&value, "not a date")),
                             day => day,
                         },
@@ -309,14 +353,16 @@ impl Worker {
                 Target::Nowhere => {}
             }
             if let Some((_, codes)) = &step.code {
-                let code = self.scratch.codes[index].get(&value, || code_of(codes, &value, step.source.after_date));
+                let code =
+                    self.scratch.codes[index].get(&value, || code_of(codes, &value, step.source.after_date));
                 self.tables[0].optional_text(columns.code, code.as_deref());
                 if self.special.election_type == columns.code {
                     parts.election_type.clone_from(code);
                 }
             }
             if let Some((kind, _)) = &step.district {
-                let id = self.scratch.districts[index].get(&value, || kind.district_id(&plan.layout.state, &value));
+                let id = self.scratch.districts[index]
+                    .get(&value, || kind.district_id(&plan.layout.state, &value));
                 self.tables[0].optional_text(columns.district, id.as_deref());
             }
             match step.role {
@@ -334,8 +380,74 @@ impl Worker {
         self.tables.iter_mut().try_for_each(ParquetTable::end_row)
     }
 
+    /// One row for each election in whose column the record has a value.
+    fn append_wide(
+        &mut self,
+        plan: &Plan,
+        file: &FilePlan,
+        record: &str,
+        fields: &Fields,
+    ) -> Result<(), Error> {
+        let voter_id = plan.steps.iter().position(|step| step.role == Role::VoterId);
+        let voter_id = fields.get(record, voter_id.map_or(usize::MAX, |step| file.positions[step]));
+        let code = |table: &str, value: &str| {
+            plan.file
+                .codes
+                .get(table)
+                .and_then(|codes| code_of(codes, value, false))
+        };
+        let main = &mut self.tables[0];
+        let [
+            election,
+            voted,
+            date,
+            kind,
+            kind_raw,
+            description,
+            method,
+            method_raw,
+            party,
+        ] = WIDE.map(|column| main.position(column));
+        let id = main.position("voter_id");
+        for column in &file.elections {
+            let value = fields.get(record, column.position);
+            if value.is_empty() {
+                continue;
+            }
+            main.text(id, &voter_id);
+            main.text(
+                election,
+                &format!("{}/{}", date_text(column.day), column.election_type),
+            );
+            main.boolean(
+                voted,
+                Some(!plan.file.not_votes.iter().any(|word| *word == value)),
+            );
+            main.integer(date, Some(column.day));
+            main.text(kind, &column.election_type);
+            main.text(kind_raw, &column.type_raw);
+            main.text(description, &column.name);
+            main.optional_text(method, code("method", &value).as_deref());
+            main.text(method_raw, &value);
+            main.optional_text(party, code("party", &value).as_deref());
+            main.end_row()?;
+        }
+        self.outcome.rows_loaded += 1;
+        Ok(())
+    }
+
     fn append_special(&mut self, plan: &Plan, parts: Parts) {
-        let Parts { voter_id, address, city, zip, precinct, county, date, election_type, method } = parts;
+        let Parts {
+            voter_id,
+            address,
+            city,
+            zip,
+            precinct,
+            county,
+            date,
+            election_type,
+            method,
+        } = parts;
         let main = &mut self.tables[0];
         match plan.which {
             Which::History => {
@@ -344,26 +456,37 @@ impl Worker {
                 let text = &mut self.scratch.text;
                 text.clear();
                 let _ = write!(text, "{day} {kind}");
-                let election = self.scratch.elections.get(text, || format!("{}/{kind}", date_text(day)));
+                let election = self
+                    .scratch
+                    .elections
+                    .get(text, || format!("{}/{kind}", date_text(day)));
                 main.text(self.special.election, election);
                 let voted = !plan.file.not_votes.iter().any(|word| *word == method);
                 main.boolean(self.special.voted, Some(voted));
             }
             Which::Voters => {
                 let layout = plan.layout;
-                let county = self.scratch.counties.get(&county, || layout.counties.fips(&county));
+                let county = self
+                    .scratch
+                    .counties
+                    .get(&county, || layout.counties.fips(&county));
                 let text = &mut self.scratch.text;
                 text.clear();
                 let _ = write!(text, "{} {precinct}", county.as_deref().unwrap_or_default());
                 let (fips, precinct) = self.scratch.precincts.get(text, || {
                     // A precinct code that names its county outdoes the county number: numberings have changed.
                     let county = layout.county_of_precinct(&precinct).or(county.clone());
-                    let fips = county.as_ref().map(|county| format!("{}{county}", layout.state_fips));
+                    let fips = county
+                        .as_ref()
+                        .map(|county| format!("{}{county}", layout.state_fips));
                     (fips, layout.precinct_id(&precinct, county.as_deref()))
                 });
                 main.optional_text(self.special.county_fips, fips.as_deref());
                 main.optional_text(self.special.precinct_id, precinct.as_deref());
-                main.text(self.special.match_key, self.scratch.keys.make(&address, &city, &zip));
+                main.text(
+                    self.special.match_key,
+                    self.scratch.keys.make(&address, &city, &zip),
+                );
                 self.tables[1].text(self.special.source_voter_id, &voter_id);
             }
         }

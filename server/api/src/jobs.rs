@@ -56,10 +56,19 @@ impl Jobs {
     /// Registers a job and gives its id and the progress that its work must report to.
     pub fn create(&self, kind: &str) -> (String, Arc<Progress>) {
         let id = uuid::Uuid::now_v7().to_string();
-        let state =
-            JobState { id: id.clone(), kind: kind.into(), state: "queued", progress: 0.0, error: None, result: None };
+        let state = JobState {
+            id: id.clone(),
+            kind: kind.into(),
+            state: "queued",
+            progress: 0.0,
+            error: None,
+            result: None,
+        };
         let progress = Arc::new(Progress::default());
-        let job = Job { state: watch::Sender::new(state), progress: progress.clone() };
+        let job = Job {
+            state: watch::Sender::new(state),
+            progress: progress.clone(),
+        };
         if let Ok(mut inner) = self.inner.lock() {
             inner.jobs.insert(id.clone(), job);
             inner.order.push(id.clone());
@@ -97,7 +106,9 @@ impl Jobs {
 
     /// Asks a job to stop. False where there is no such job.
     pub fn cancel(&self, id: &str) -> bool {
-        let Ok(inner) = self.inner.lock() else { return false };
+        let Ok(inner) = self.inner.lock() else {
+            return false;
+        };
         let found = inner.jobs.get(id);
         if let Some(job) = found {
             job.progress.cancelled.store(true, Ordering::Relaxed);
@@ -106,7 +117,9 @@ impl Jobs {
     }
 
     pub fn known(&self, key: &str, body: &blake3::Hash) -> Known {
-        let Ok(inner) = self.inner.lock() else { return Known::New };
+        let Ok(inner) = self.inner.lock() else {
+            return Known::New;
+        };
         match inner.keys.get(key) {
             None => Known::New,
             Some((before, job)) if before == body => Known::Same(job.clone()),
@@ -124,5 +137,9 @@ impl Jobs {
 fn fraction(progress: &Progress) -> f64 {
     let total = progress.bytes_total.load(Ordering::Relaxed);
     let done = progress.bytes.load(Ordering::Relaxed);
-    if total == 0 { 0.0 } else { (done as f64 / total as f64).min(0.99) }
+    if total == 0 {
+        0.0
+    } else {
+        (done as f64 / total as f64).min(0.99)
+    }
 }

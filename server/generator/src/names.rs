@@ -41,21 +41,124 @@ pub struct Names {
 }
 
 const FAMILY: &[&str] = &[
-    "Smith", "Johnson", "Williams", "Brown", "Jones", "Garcia", "Miller", "Davis", "Rodriguez", "Martinez",
-    "Hernandez", "Lopez", "Gonzalez", "Wilson", "Anderson", "Thomas", "Taylor", "Moore", "Jackson", "Martin", "Lee",
-    "Perez", "Thompson", "White", "Harris", "Sanchez", "Clark", "Ramirez", "Lewis", "Robinson", "Walker", "Young",
-    "Allen", "King", "Wright", "Scott", "Torres", "Nguyen", "Hill", "Flores", "Green", "Adams", "Nelson", "Baker",
-    "Hall", "Rivera", "Campbell", "Mitchell", "Carter", "Roberts", "O'Neil", "Smith-Jones", "De La Cruz", "Nuñez",
+    "Smith",
+    "Johnson",
+    "Williams",
+    "Brown",
+    "Jones",
+    "Garcia",
+    "Miller",
+    "Davis",
+    "Rodriguez",
+    "Martinez",
+    "Hernandez",
+    "Lopez",
+    "Gonzalez",
+    "Wilson",
+    "Anderson",
+    "Thomas",
+    "Taylor",
+    "Moore",
+    "Jackson",
+    "Martin",
+    "Lee",
+    "Perez",
+    "Thompson",
+    "White",
+    "Harris",
+    "Sanchez",
+    "Clark",
+    "Ramirez",
+    "Lewis",
+    "Robinson",
+    "Walker",
+    "Young",
+    "Allen",
+    "King",
+    "Wright",
+    "Scott",
+    "Torres",
+    "Nguyen",
+    "Hill",
+    "Flores",
+    "Green",
+    "Adams",
+    "Nelson",
+    "Baker",
+    "Hall",
+    "Rivera",
+    "Campbell",
+    "Mitchell",
+    "Carter",
+    "Roberts",
+    "O'Neil",
+    "Smith-Jones",
+    "De La Cruz",
+    "Nuñez",
 ];
 const FEMALE: &[&str] = &[
-    "Mary", "Patricia", "Linda", "Barbara", "Elizabeth", "Jennifer", "Maria", "Susan", "Margaret", "Dorothy", "Lisa",
-    "Nancy", "Karen", "Betty", "Helen", "Sandra", "Donna", "Carol", "Ruth", "Sharon", "Michelle", "Laura", "Sarah",
-    "Kimberly", "Deborah", "Jessica", "Shirley", "Cynthia", "Angela", "Melissa",
+    "Mary",
+    "Patricia",
+    "Linda",
+    "Barbara",
+    "Elizabeth",
+    "Jennifer",
+    "Maria",
+    "Susan",
+    "Margaret",
+    "Dorothy",
+    "Lisa",
+    "Nancy",
+    "Karen",
+    "Betty",
+    "Helen",
+    "Sandra",
+    "Donna",
+    "Carol",
+    "Ruth",
+    "Sharon",
+    "Michelle",
+    "Laura",
+    "Sarah",
+    "Kimberly",
+    "Deborah",
+    "Jessica",
+    "Shirley",
+    "Cynthia",
+    "Angela",
+    "Melissa",
 ];
 const MALE: &[&str] = &[
-    "James", "John", "Robert", "Michael", "William", "David", "Richard", "Charles", "Joseph", "Thomas", "Christopher",
-    "Daniel", "Paul", "Mark", "Donald", "George", "Kenneth", "Steven", "Edward", "Brian", "Ronald", "Anthony",
-    "Kevin", "Jason", "Matthew", "Gary", "Timothy", "Jose", "Larry", "Jeffrey",
+    "James",
+    "John",
+    "Robert",
+    "Michael",
+    "William",
+    "David",
+    "Richard",
+    "Charles",
+    "Joseph",
+    "Thomas",
+    "Christopher",
+    "Daniel",
+    "Paul",
+    "Mark",
+    "Donald",
+    "George",
+    "Kenneth",
+    "Steven",
+    "Edward",
+    "Brian",
+    "Ronald",
+    "Anthony",
+    "Kevin",
+    "Jason",
+    "Matthew",
+    "Gary",
+    "Timothy",
+    "Jose",
+    "Larry",
+    "Jeffrey",
 ];
 
 impl Names {
@@ -65,7 +168,11 @@ impl Names {
         let folder = folder.join("names");
         let list = |file: &str, short: &[&str]| -> Vec<(String, f64)> {
             let found = frequencies(&folder.join(file));
-            if found.is_empty() { short.iter().map(|name| (name.to_string(), 1.0)).collect() } else { found }
+            if found.is_empty() {
+                short.iter().map(|name| (name.to_string(), 1.0)).collect()
+            } else {
+                found
+            }
         };
         let family = list("census1990_dist.all.last.gz", FAMILY);
         let by_race = race_of_family_names(&folder.join("census2010_surname_race.csv.gz"));
@@ -78,8 +185,16 @@ impl Names {
                 "hispanic" => 5,
                 _ => 4,
             };
-            let weight = |name: &str| by_race.get(&name.to_uppercase()).map_or(0.1, |shares| shares[column]);
-            Bag::new(family.iter().map(|(name, frequency)| (name.clone(), frequency * weight(name))))
+            let weight = |name: &str| {
+                by_race
+                    .get(&name.to_uppercase())
+                    .map_or(0.1, |shares| shares[column])
+            };
+            Bag::new(
+                family
+                    .iter()
+                    .map(|(name, frequency)| (name.clone(), frequency * weight(name))),
+            )
         });
         Names {
             family: bags.into(),
@@ -93,7 +208,11 @@ impl Names {
     }
 
     pub fn first<R: Rng + ?Sized>(&self, female: bool, rng: &mut R) -> &str {
-        if female { self.female.draw(rng) } else { self.male.draw(rng) }
+        if female {
+            self.female.draw(rng)
+        } else {
+            self.male.draw(rng)
+        }
     }
 }
 
@@ -114,7 +233,10 @@ fn frequencies(path: &Path) -> Vec<(String, f64)> {
         let mut letters = name.chars();
         let first = letters.next()?;
         // The lists print names in capitals and give the rarest a frequency of zero.
-        Some((format!("{first}{}", letters.as_str().to_lowercase()), frequency + 0.0001))
+        Some((
+            format!("{first}{}", letters.as_str().to_lowercase()),
+            frequency + 0.0001,
+        ))
     };
     text.lines().filter_map(line).collect()
 }

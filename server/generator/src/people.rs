@@ -31,8 +31,13 @@ pub struct Household {
 }
 
 /// Elections that history is written for: year, month, day, whether a general one.
-pub const ELECTIONS: [(i32, u32, u32, bool); 5] =
-    [(2016, 11, 8, true), (2018, 6, 26, false), (2018, 11, 6, true), (2020, 6, 30, false), (2020, 11, 3, true)];
+pub const ELECTIONS: [(i32, u32, u32, bool); 5] = [
+    (2016, 11, 8, true),
+    (2018, 6, 26, false),
+    (2018, 11, 6, true),
+    (2020, 6, 30, false),
+    (2020, 11, 3, true),
+];
 
 /// The roll is as of this year: adults of the 2020 census, just after its general election.
 pub const ROLL_YEAR: i32 = 2020;
@@ -55,7 +60,11 @@ pub const GREAT_PARTIES: f64 = 0.545;
 fn draw_age<R: Rng + ?Sized>(rng: &mut R) -> i32 {
     loop {
         let age = 18.0 + rng.random::<f64>() * 77.0;
-        let weight = if age < 62.0 { 1.0 } else { (1.0 - (age - 62.0) / 34.0).max(0.02) };
+        let weight = if age < 62.0 {
+            1.0
+        } else {
+            (1.0 - (age - 62.0) / 34.0).max(0.02)
+        };
         if rng.random::<f64>() < weight {
             return age as i32;
         }
@@ -99,14 +108,27 @@ pub fn draw(
                 _ if rng.random::<f64>() < 0.4 => rng.random_range(18..=26),
                 _ => draw_age(rng),
             };
-            let female = if index == 1 { rng.random::<f64>() < 0.5 } else { rng.random::<f64>() < 0.51 };
+            let female = if index == 1 {
+                rng.random::<f64>() < 0.5
+            } else {
+                rng.random::<f64>() < 0.51
+            };
             let last = match rng.random::<f64>() < 0.12 && index > 0 {
                 true => names.family(race, rng).to_string(),
                 false => family.clone(),
             };
-            person(Draft { age, female, last }, &shares, &turnout, names, remainders, rng)
+            person(
+                Draft { age, female, last },
+                &shares,
+                &turnout,
+                names,
+                remainders,
+                rng,
+            )
         });
-        households.push(Household { people: people.collect() });
+        households.push(Household {
+            people: people.collect(),
+        });
     }
     households
 }
@@ -128,7 +150,11 @@ fn person(
     let Draft { age, female, last } = draft;
     // Where nearly every adult voted in the first election, few can have been too young for it.
     let young = ELECTIONS[0].0 - ROLL_YEAR + age < 18;
-    let age = if young && remainders.elections[0] + turnout[0] > 1.0 { age + 6 } else { age };
+    let age = if young && remainders.elections[0] + turnout[0] > 1.0 {
+        age + 6
+    } else {
+        age
+    };
     let party = match diffuse(&mut remainders.parties, shares, 1.0) {
         0 => "DEM",
         1 => "REP",
@@ -139,13 +165,16 @@ fn person(
     for (index, (year, _, _, general)) in ELECTIONS.iter().enumerate() {
         // Remainders also carry what the too young could not use; primaries are for those with a party.
         remainders.elections[index] += turnout[index];
-        let able = age - (ROLL_YEAR - year) >= 18 && (*general || party != "UNA" || rng.random::<f64>() < 0.5);
+        let able =
+            age - (ROLL_YEAR - year) >= 18 && (*general || party != "UNA" || rng.random::<f64>() < 0.5);
         if able && remainders.elections[index] >= rng.random_range(0.25..0.75) {
             remainders.elections[index] -= 1.0;
             voted.push(index);
         }
     }
-    let first_vote = voted.first().map(|index| day(ELECTIONS[*index].0, ELECTIONS[*index].1, ELECTIONS[*index].2));
+    let first_vote = voted
+        .first()
+        .map(|index| day(ELECTIONS[*index].0, ELECTIONS[*index].1, ELECTIONS[*index].2));
     let latest = first_vote.unwrap_or(day(2020, 12, 31)) - 30;
     let grown = day(ROLL_YEAR - age + 18, 1, 1).max(day(1960, 1, 1));
     let back = (-(1.0 - rng.random::<f64>()).ln() * 3000.0) as i32;
@@ -156,7 +185,11 @@ fn person(
     };
     Person {
         first: names.first(female, rng).to_string(),
-        middle: if rng.random::<f64>() < 0.8 { names.first(female, rng).to_string() } else { String::new() },
+        middle: if rng.random::<f64>() < 0.8 {
+            names.first(female, rng).to_string()
+        } else {
+            String::new()
+        },
         last,
         suffix,
         female,
@@ -185,14 +218,25 @@ fn diffuse<const N: usize>(remainders: &mut [f64; N], shares: &[f64; N], price: 
 pub fn party_shares(precinct: &Precinct, great: f64) -> [f64; 7] {
     let votes = precinct.votes.values().next_back().copied().unwrap_or_default();
     let adults = precinct.adults().max(1.0);
-    let (mut democratic, mut republican) = (great * votes.democratic / adults, great * votes.republican / adults);
+    let (mut democratic, mut republican) = (
+        great * votes.democratic / adults,
+        great * votes.republican / adults,
+    );
     let minor: f64 = MINOR.iter().map(|(_, share)| share).sum();
     let room = 1.0 - minor;
     let both = democratic + republican;
     if both > room {
         (democratic, republican) = (democratic / both * room, republican / both * room);
     }
-    let mut shares = [democratic, republican, room - democratic - republican, 0.0, 0.0, 0.0, 0.0];
+    let mut shares = [
+        democratic,
+        republican,
+        room - democratic - republican,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+    ];
     for (share, (_, of_minor)) in shares[3..].iter_mut().zip(MINOR) {
         *share = of_minor;
     }
@@ -213,4 +257,3 @@ pub fn turnout(precinct: &Precinct) -> [f64; 5] {
 pub fn day(year: i32, month: u32, day: u32) -> i32 {
     bellwether_loaders::convert::days_from_civil(year, month, day).unwrap_or(0)
 }
-

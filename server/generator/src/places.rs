@@ -18,11 +18,61 @@ pub struct House {
 }
 
 const STREETS: &[&str] = &[
-    "MAIN", "OAK", "PINE", "MAPLE", "CEDAR", "ELM", "WASHINGTON", "LAKE", "HILL", "WALNUT", "SPRING", "NORTH FORK",
-    "RIDGE", "CHURCH", "WILLOW", "MILL", "SUNSET", "RAILROAD", "JACKSON", "CHERRY", "HIGHLAND", "FRANKLIN", "RIVER",
-    "MEADOW", "BROAD", "CHESTNUT", "SPRUCE", "ASPEN", "COTTONWOOD", "JUNIPER", "PRAIRIE", "COLUMBINE", "YARROW",
-    "LARKSPUR", "SAGE", "BLUEBELL", "CLOVER", "FOXGLOVE", "HAWTHORN", "LINDEN", "1ST", "2ND", "3RD", "4TH", "5TH",
-    "6TH", "7TH", "8TH", "9TH", "10TH", "11TH", "12TH", "LAKE VIEW", "O'BRIEN", "CAÑON",
+    "MAIN",
+    "OAK",
+    "PINE",
+    "MAPLE",
+    "CEDAR",
+    "ELM",
+    "WASHINGTON",
+    "LAKE",
+    "HILL",
+    "WALNUT",
+    "SPRING",
+    "NORTH FORK",
+    "RIDGE",
+    "CHURCH",
+    "WILLOW",
+    "MILL",
+    "SUNSET",
+    "RAILROAD",
+    "JACKSON",
+    "CHERRY",
+    "HIGHLAND",
+    "FRANKLIN",
+    "RIVER",
+    "MEADOW",
+    "BROAD",
+    "CHESTNUT",
+    "SPRUCE",
+    "ASPEN",
+    "COTTONWOOD",
+    "JUNIPER",
+    "PRAIRIE",
+    "COLUMBINE",
+    "YARROW",
+    "LARKSPUR",
+    "SAGE",
+    "BLUEBELL",
+    "CLOVER",
+    "FOXGLOVE",
+    "HAWTHORN",
+    "LINDEN",
+    "1ST",
+    "2ND",
+    "3RD",
+    "4TH",
+    "5TH",
+    "6TH",
+    "7TH",
+    "8TH",
+    "9TH",
+    "10TH",
+    "11TH",
+    "12TH",
+    "LAKE VIEW",
+    "O'BRIEN",
+    "CAÑON",
 ];
 const TYPES: &[&str] = &["ST", "AVE", "DR", "LN", "CT", "WAY", "RD", "PL", "CIR", "BLVD"];
 const DIRECTIONS: &[&str] = &["", "", "", "N", "S", "E", "W"];
@@ -56,7 +106,15 @@ pub fn houses(outline: &Outline, count: usize, block: u32, rng: &mut ChaCha8Rng)
             let units = if building { rng.random_range(4..=12) } else { 1 };
             for unit in 1..=units.min((count - houses.len()) as u32) {
                 let unit = building.then_some(100 + unit);
-                houses.push(House { number, pre_direction, street, street_type, unit, longitude, latitude });
+                houses.push(House {
+                    number,
+                    pre_direction,
+                    street,
+                    street_type,
+                    unit,
+                    longitude,
+                    latitude,
+                });
             }
         }
     }

@@ -45,14 +45,23 @@ pub struct WriteLock {
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 fn failed(operation: &'static str, table: &str, cause: impl Into<Cause>) -> Error {
-    Error::Table { operation, table: table.to_string(), cause: cause.into() }
+    Error::Table {
+        operation,
+        table: table.to_string(),
+        cause: cause.into(),
+    }
 }
 
 impl Lake {
     /// Takes the write lock, or fails at once with [`Error::Busy`].
     pub fn lock(&self) -> Result<WriteLock, Error> {
-        let Some(folder) = &self.folder else { return Ok(WriteLock { _file: None }) };
-        let fail = |cause: std::io::Error| Error::Open { location: self.location.clone(), cause: cause.into() };
+        let Some(folder) = &self.folder else {
+            return Ok(WriteLock { _file: None });
+        };
+        let fail = |cause: std::io::Error| Error::Open {
+            location: self.location.clone(),
+            cause: cause.into(),
+        };
         let file = File::create(folder.join(".lock")).map_err(fail)?;
         match file.try_lock() {
             Ok(()) => Ok(WriteLock { _file: Some(file) }),
@@ -80,12 +89,24 @@ impl Lake {
             let pinned = previous.tables.get(&name).map(|table| table.version);
             let (version, rows) = self.commit_table(&name, pinned, files).await?;
             let inputs = change.inputs.get(&name).cloned();
-            release.tables.insert(name, TableVersion { version, rows, inputs });
+            release.tables.insert(
+                name,
+                TableVersion {
+                    version,
+                    rows,
+                    inputs,
+                },
+            );
         }
         if let Some(load) = &change.load {
-            release.standing.retain(|standing| !standing.wrote.iter().any(|place| wrote.contains(place)));
-            let standing =
-                StandingLoad { id: load.id.clone(), fingerprint: load.fingerprint.clone(), wrote };
+            release
+                .standing
+                .retain(|standing| !standing.wrote.iter().any(|place| wrote.contains(place)));
+            let standing = StandingLoad {
+                id: load.id.clone(),
+                fingerprint: load.fingerprint.clone(),
+                wrote,
+            };
             release.standing.push(standing);
         }
         release.load = change.load;
@@ -103,7 +124,9 @@ impl Lake {
     ) -> Result<(u64, u64), Error> {
         let table = catalog_table(name);
         let delta = self.open_or_create(table).await?;
-        let state = delta.snapshot().map_err(|cause| failed("read the log", name, cause))?;
+        let state = delta
+            .snapshot()
+            .map_err(|cause| failed("read the log", name, cause))?;
         let released = match pinned {
             Some(version) => adds_at(&delta, name, version).await?,
             None => BTreeMap::new(),
@@ -112,7 +135,10 @@ impl Lake {
             files.iter().any(|new| {
                 let pairs = table.partition_by.iter().zip(&new.partition);
                 pairs.into_iter().all(|(column, value)| {
-                    add.partition_values.get(column).and_then(|value| value.as_deref()) == Some(value.as_str())
+                    add.partition_values
+                        .get(column)
+                        .and_then(|value| value.as_deref())
+                        == Some(value.as_str())
                 })
             })
         };
@@ -125,14 +151,23 @@ impl Lake {
             }
         }
         let rows = wanted.values().filter_map(rows_of).sum();
-        let present: BTreeSet<String> = state.log_data().iter().map(|file| file.path().into_owned()).collect();
+        let present: BTreeSet<String> = state
+            .log_data()
+            .iter()
+            .map(|file| file.path().into_owned())
+            .collect();
         let mut actions: Vec<Action> = state
             .log_data()
             .iter()
             .filter(|file| !wanted.contains_key(file.path().as_ref()))
             .map(|file| Action::Remove(file.remove_action(true)))
             .collect();
-        actions.extend(wanted.into_values().filter(|add| !present.contains(&add.path)).map(Action::Add));
+        actions.extend(
+            wanted
+                .into_values()
+                .filter(|add| !present.contains(&add.path))
+                .map(Action::Add),
+        );
         let operation = DeltaOperation::Write {
             mode: SaveMode::Overwrite,
             partition_by: (!table.partition_by.is_empty()).then(|| table.partition_by.clone()),
@@ -144,7 +179,8 @@ impl Lake {
             .await
             .map_err(|cause| failed("commit", name, cause))?;
         let version = committed.version();
-        self.sync_log(name, version).map_err(|cause| failed("sync the log", name, cause))?;
+        self.sync_log(name, version)
+            .map_err(|cause| failed("sync the log", name, cause))?;
         Ok((version, rows))
     }
 
@@ -155,7 +191,10 @@ impl Lake {
             Err(DeltaTableError::NotATable(_)) => {}
             Err(cause) => return Err(failed("read the log", &table.name, cause)),
         }
-        let fields = table.columns.iter().map(|column| StructField::nullable(&column.name, data_type(column.column_type)));
+        let fields = table
+            .columns
+            .iter()
+            .map(|column| StructField::nullable(&column.name, data_type(column.column_type)));
         delta
             .create()
             .with_columns(fields)
@@ -185,11 +224,18 @@ impl Lake {
             None => {
                 let bytes = std::fs::read(file).map_err(|cause| fail(cause.into()))?;
                 let target = object_store::path::Path::from(format!("tables/{}/{path}", table.name));
-                self.store.put(&target, bytes.into()).await.map_err(|cause| fail(cause.into()))?;
+                self.store
+                    .put(&target, bytes.into())
+                    .await
+                    .map_err(|cause| fail(cause.into()))?;
             }
         }
-        let values: HashMap<String, Option<String>> =
-            table.partition_by.iter().cloned().zip(partition.iter().cloned().map(Some)).collect();
+        let values: HashMap<String, Option<String>> = table
+            .partition_by
+            .iter()
+            .cloned()
+            .zip(partition.iter().cloned().map(Some))
+            .collect();
         Ok(Add {
             path,
             partition_values: values,
@@ -217,7 +263,10 @@ impl Lake {
 
 fn properties() -> CommitProperties {
     // Without retries a commit is a strict compare-and-swap on the version that it was computed from.
-    CommitProperties::default().with_max_retries(0).with_create_checkpoint(false).with_cleanup_expired_logs(Some(false))
+    CommitProperties::default()
+        .with_max_retries(0)
+        .with_create_checkpoint(false)
+        .with_cleanup_expired_logs(Some(false))
 }
 
 fn data_type(column_type: ColumnType) -> DataType {
@@ -234,7 +283,13 @@ fn data_type(column_type: ColumnType) -> DataType {
 
 /// Folder names hold letters, digits and a few signs; everything else becomes `_`. The value itself is in the log.
 fn folder_safe(value: &str) -> String {
-    let safe = |character: char| if character.is_ascii_alphanumeric() || "-_.".contains(character) { character } else { '_' };
+    let safe = |character: char| {
+        if character.is_ascii_alphanumeric() || "-_.".contains(character) {
+            character
+        } else {
+            '_'
+        }
+    };
     value.chars().map(safe).collect()
 }
 

@@ -94,12 +94,17 @@ impl Lake {
             }
             None => tempfile::tempdir(),
         };
-        made.map_err(|cause| Error::Open { location: self.location.clone(), cause: cause.into() })
+        made.map_err(|cause| Error::Open {
+            location: self.location.clone(),
+            cause: cause.into(),
+        })
     }
 
     /// The Parquet files of a table in a release, sorted by path.
     pub async fn files(&self, release: &Release, table: &str) -> Result<Vec<DataFile>, Error> {
-        let Some(pinned) = release.tables.get(table) else { return Ok(Vec::new()) };
+        let Some(pinned) = release.tables.get(table) else {
+            return Ok(Vec::new());
+        };
         let delta = self.delta(table)?;
         let mut files = commit::files_at(&delta, table, pinned.version).await?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -107,7 +112,12 @@ impl Lake {
     }
 
     /// The files of a table as local paths; those of a remote lake are fetched into `cache` once.
-    pub async fn local_files(&self, release: &Release, table: &str, cache: &Path) -> Result<Vec<PathBuf>, Error> {
+    pub async fn local_files(
+        &self,
+        release: &Release,
+        table: &str,
+        cache: &Path,
+    ) -> Result<Vec<PathBuf>, Error> {
         let mut paths = Vec::new();
         for file in self.files(release, table).await? {
             let path = match &self.folder {
@@ -130,7 +140,11 @@ impl Lake {
             cause,
         };
         let source = object_store::path::Path::from(format!("tables/{table}/{path}"));
-        let found = self.store.get(&source).await.map_err(|cause| fail(cause.into()))?;
+        let found = self
+            .store
+            .get(&source)
+            .await
+            .map_err(|cause| fail(cause.into()))?;
         let bytes = found.bytes().await.map_err(|cause| fail(cause.into()))?;
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(target.parent().unwrap_or(cache))?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use deltalake_core::logstore::{
-    LogStore, LogStoreFactory, ObjectStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
-    logstore_for, object_store_factories,
+    LogStore, LogStoreFactory, ObjectStoreFactory, ObjectStoreRef, StorageConfig, default_logstore,
+    logstore_factories, logstore_for, object_store_factories,
 };
 use deltalake_core::{DeltaResult, DeltaTable, DeltaTableBuilder};
 use object_store::path::Path;
@@ -50,9 +50,13 @@ fn register_clouds() {
 
 pub fn open(location: &str, options: BTreeMap<String, String>) -> Result<Lake, Error> {
     register_clouds();
-    let fail = |cause: Box<dyn std::error::Error + Send + Sync>| Error::Open { location: location.to_string(), cause };
+    let fail = |cause: Box<dyn std::error::Error + Send + Sync>| Error::Open {
+        location: location.to_string(),
+        cause,
+    };
     let (url, folder) = if location.contains("://") && !location.starts_with("file://") {
-        let url = Url::parse(&format!("{}/", location.trim_end_matches('/'))).map_err(|cause| fail(cause.into()))?;
+        let url = Url::parse(&format!("{}/", location.trim_end_matches('/')))
+            .map_err(|cause| fail(cause.into()))?;
         (url, None)
     } else {
         let folder = PathBuf::from(location.trim_start_matches("file://"));
@@ -63,8 +67,16 @@ pub fn open(location: &str, options: BTreeMap<String, String>) -> Result<Lake, E
     };
     let raw: HashMap<String, String> = options.clone().into_iter().collect();
     let config = StorageConfig::parse_options(raw).map_err(|cause| fail(cause.into()))?;
-    let store = logstore_for(&url, config).map_err(|cause| fail(cause.into()))?.object_store(None);
-    Ok(Lake { location: location.to_string(), url, options, store, folder })
+    let store = logstore_for(&url, config)
+        .map_err(|cause| fail(cause.into()))?
+        .object_store(None);
+    Ok(Lake {
+        location: location.to_string(),
+        url,
+        options,
+        store,
+        folder,
+    })
 }
 
 /// The Delta table's handle; nothing is read yet.
@@ -74,11 +86,17 @@ pub fn delta_table(lake: &Lake, table: &str) -> Result<DeltaTable, Error> {
         table: table.to_string(),
         cause,
     };
-    let url = lake.url.join(&format!("tables/{table}/")).map_err(|cause| fail(cause.into()))?;
+    let url = lake
+        .url
+        .join(&format!("tables/{table}/"))
+        .map_err(|cause| fail(cause.into()))?;
     if let Some(folder) = &lake.folder {
         std::fs::create_dir_all(folder.join("tables").join(table)).map_err(|cause| fail(cause.into()))?;
     }
     let options: HashMap<String, String> = lake.options.clone().into_iter().collect();
     let builder = DeltaTableBuilder::from_url(url).map_err(|cause| fail(cause.into()))?;
-    builder.with_storage_options(options).build().map_err(|cause| fail(cause.into()))
+    builder
+        .with_storage_options(options)
+        .build()
+        .map_err(|cause| fail(cause.into()))
 }

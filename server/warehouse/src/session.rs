@@ -72,7 +72,11 @@ impl Param {
                 Some(whole) => Param::Integer(whole),
                 None => Param::Double(value.as_f64().unwrap_or(f64::NAN)),
             },
-            _ => return Err(Error::BadQuery("a parameter must be a text, a number, true, false or null".into())),
+            _ => {
+                return Err(Error::BadQuery(
+                    "a parameter must be a text, a number, true, false or null".into(),
+                ));
+            }
         })
     }
 
@@ -129,7 +133,10 @@ struct Deadline {
 
 impl Deadline {
     fn start(handle: Arc<InterruptHandle>, limit: Duration) -> Deadline {
-        let deadline = Deadline { done: Arc::default(), expired: Arc::default() };
+        let deadline = Deadline {
+            done: Arc::default(),
+            expired: Arc::default(),
+        };
         let (done, expired) = (deadline.done.clone(), deadline.expired.clone());
         std::thread::spawn(move || {
             let (lock, condition) = &*done;
@@ -163,8 +170,13 @@ impl Copy {
     pub fn ask(&self, sql: &str, params: &[Param]) -> Result<Answer, Error> {
         self.questions().with(|connection| {
             let mut answer = Answer::default();
-            each_batch(connection, sql, params, |schema, batch| answer.take(schema, batch))
-                .map_err(|cause| Error::Engine { operation: "answer the question", cause: Box::new(cause) })?;
+            each_batch(connection, sql, params, |schema, batch| {
+                answer.take(schema, batch)
+            })
+            .map_err(|cause| Error::Engine {
+                operation: "answer the question",
+                cause: Box::new(cause),
+            })?;
             Ok(answer)
         })
     }
@@ -197,7 +209,9 @@ impl Copy {
             }
             let mut answer = Answer::default();
             let most = self.limits.sql_rows;
-            let outcome = each_batch(connection, sql, params, |schema, batch| answer.take_up_to(schema, batch, most));
+            let outcome = each_batch(connection, sql, params, |schema, batch| {
+                answer.take_up_to(schema, batch, most)
+            });
             cancel.watch(None);
             outcome.map_err(|cause| refuse(cause, deadline.has_expired()))?;
             Ok(answer)
@@ -214,7 +228,9 @@ pub(crate) fn each_batch(
 ) -> Result<(), duckdb::Error> {
     let mut statement = connection.prepare(sql)?;
     let values: Vec<Value> = params.iter().map(Param::value).collect();
-    let schema = statement.stream_arrow(params_from_iter(values.iter()))?.get_schema();
+    let schema = statement
+        .stream_arrow(params_from_iter(values.iter()))?
+        .get_schema();
     take(&schema, None);
     // The stream's own iterator panics on an error in mid-stream; stepping gives it back.
     while let Some(batch) = statement.step()? {
@@ -227,6 +243,9 @@ pub(crate) fn each_batch(
 
 /// The engine's message without its picture of the query.
 fn first_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().take_while(|line| !line.starts_with("LINE ")).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.starts_with("LINE "))
+        .collect();
     lines.join(" ").trim().to_string()
 }

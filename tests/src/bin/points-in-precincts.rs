@@ -17,13 +17,19 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Reads all row groups of a file in parallel, in order.
 fn read(path: &str, columns: &[&str]) -> Result<Vec<RecordBatch>, Failure> {
-    let groups = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.metadata().num_row_groups();
+    let groups = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?
+        .metadata()
+        .num_row_groups();
     let batches: Result<Vec<Vec<RecordBatch>>, Failure> = (0..groups)
         .into_par_iter()
         .map(|group| {
             let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
             let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-            let reader = builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(65_536).build()?;
+            let reader = builder
+                .with_projection(mask)
+                .with_row_groups(vec![group])
+                .with_batch_size(65_536)
+                .build()?;
             Ok(reader.collect::<Result<Vec<_>, _>>()?)
         })
         .collect();
@@ -51,8 +57,10 @@ fn precincts(path: &str) -> Result<(Vec<i64>, Layer), Failure> {
         let bytes = column.as_binary_opt::<i32>().ok_or("wkb is not binary")?;
         shapes.extend((0..bytes.len()).map(|row| bytes.value(row).to_vec()));
     }
-    let outlines: Result<Vec<Outline>, _> =
-        shapes.par_iter().map(|bytes| Outline::from_wkb("precinct", bytes)).collect();
+    let outlines: Result<Vec<Outline>, _> = shapes
+        .par_iter()
+        .map(|bytes| Outline::from_wkb("precinct", bytes))
+        .collect();
     Ok((ids, Layer::new(outlines?)))
 }
 
@@ -69,7 +77,11 @@ fn main() -> Result<(), Failure> {
         let rows = whole_numbers(batch.column_by_name("rid").ok_or("no rid")?)?;
         let axis = |name: &str| -> Result<Vec<f64>, Failure> {
             let column = batch.column_by_name(name).ok_or("no coordinates")?;
-            Ok(column.as_primitive_opt::<Float64Type>().ok_or("coordinates are not doubles")?.values().to_vec())
+            Ok(column
+                .as_primitive_opt::<Float64Type>()
+                .ok_or("coordinates are not doubles")?
+                .values()
+                .to_vec())
         };
         let found = layer.locate_all(&axis("x")?, &axis("y")?);
         for (row, area) in rows.iter().zip(found) {
@@ -80,6 +92,8 @@ fn main() -> Result<(), Failure> {
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    println!("{{\"job\":\"pip\",\"peer\":\"bellwether\",\"rows\":{matched},\"seconds\":{seconds:.4},\"checksum\":\"{matched}:{digest}\"}}");
+    println!(
+        "{{\"job\":\"pip\",\"peer\":\"bellwether\",\"rows\":{matched},\"seconds\":{seconds:.4},\"checksum\":\"{matched}:{digest}\"}}"
+    );
     Ok(())
 }

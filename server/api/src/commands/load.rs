@@ -68,7 +68,8 @@ pub async fn run(lake: &LakeArgs, args: LoadArgs) -> Outcome {
 /// Loads with a progress bar on the terminal.
 pub async fn with_bar(lake: &Lake, request: LoadRequest) -> Result<Loaded, LoadError> {
     let progress = Arc::new(Progress::default());
-    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {msg}").expect("the template is constant");
+    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {msg}")
+        .expect("the template is constant");
     let bar = ProgressBar::new(0).with_style(style);
     let (shown, watched) = (bar.clone(), progress.clone());
     let ticker = tokio::spawn(async move {
@@ -78,7 +79,10 @@ pub async fn with_bar(lake: &Lake, request: LoadRequest) -> Result<Loaded, LoadE
             let rows = watched.rows.load(Ordering::Relaxed);
             shown.set_length(watched.bytes_total.load(Ordering::Relaxed));
             shown.set_position(watched.bytes.load(Ordering::Relaxed));
-            shown.set_message(format!("{rows} rows, {:.0} a second", rows as f64 / started.elapsed().as_secs_f64()));
+            shown.set_message(format!(
+                "{rows} rows, {:.0} a second",
+                rows as f64 / started.elapsed().as_secs_f64()
+            ));
         }
     });
     let loaded = loading::load(lake, request, progress).await;
@@ -89,10 +93,21 @@ pub async fn with_bar(lake: &Lake, request: LoadRequest) -> Result<Loaded, LoadE
 
 /// Prints what a load did.
 pub fn print(loaded: &Loaded) {
-    let Report { rows_read, rows_loaded, rows_rejected, rejected_by_reason, notes, seconds, rows_per_second, .. } =
-        &loaded.report;
+    let Report {
+        rows_read,
+        rows_loaded,
+        rows_rejected,
+        rejected_by_reason,
+        notes,
+        seconds,
+        rows_per_second,
+        ..
+    } = &loaded.report;
     if loaded.unchanged {
-        println!("these files are loaded already; release {} is unchanged", loaded.release);
+        println!(
+            "these files are loaded already; release {} is unchanged",
+            loaded.release
+        );
         return;
     }
     println!("release {}", loaded.release);
@@ -105,7 +120,10 @@ pub fn print(loaded: &Loaded) {
     println!("  seconds        {seconds:>12.2}");
     println!("  rows a second  {rows_per_second:>12.0}");
     if *rows_rejected > 0 {
-        println!("  rejects of load {}: rejects/{}.ndjson in the lake", loaded.id, loaded.id);
+        println!(
+            "  rejects of load {}: rejects/{}.ndjson in the lake",
+            loaded.id, loaded.id
+        );
     }
     for note in notes {
         println!("  note: {note}");

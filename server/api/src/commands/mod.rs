@@ -4,6 +4,7 @@ mod demo;
 mod derive;
 mod generate;
 mod load;
+mod locate;
 mod releases;
 mod serve;
 mod sql;
@@ -16,7 +17,11 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// A voter analytics warehouse: loads voter files, results and boundaries, and answers questions about them.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, after_help = "A first minute:\n  bellwether demo\n  bellwether load boundaries tl_2020_08_county20.zip\n  bellwether derive\n  bellwether serve")]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "A first minute:\n  bellwether demo\n  bellwether load boundaries tl_2020_08_county20.zip\n  bellwether derive\n  bellwether serve"
+)]
 pub struct Cli {
     #[command(flatten)]
     lake: LakeArgs,
@@ -33,6 +38,8 @@ enum Command {
     Load(load::LoadArgs),
     /// Make the derived tables whose inputs have changed.
     Derive(derive::DeriveArgs),
+    /// Find the districts of many points: `longitude,latitude` lines in, CSV out.
+    Locate(locate::LocateArgs),
     /// List the releases of the lake.
     Releases,
     /// Run one SELECT against a release.
@@ -55,6 +62,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Serve(args) => serve::run(&cli.lake, args).await,
             Command::Load(args) => load::run(&cli.lake, args).await,
             Command::Derive(args) => derive::run(&cli.lake, args).await,
+            Command::Locate(args) => locate::run(&cli.lake, args).await,
             Command::Releases => releases::run(&cli.lake).await,
             Command::Sql(args) => sql::run(&cli.lake, args).await,
             Command::Generate(args) => generate::run(args),

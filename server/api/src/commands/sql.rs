@@ -27,7 +27,8 @@ pub struct SqlArgs {
 }
 
 pub async fn run(lake: &LakeArgs, args: SqlArgs) -> Outcome {
-    let format = Format::parse(&args.format).ok_or("unknown format; there are json, csv, ndjson, arrow, parquet")?;
+    let format =
+        Format::parse(&args.format).ok_or("unknown format; there are json, csv, ndjson, arrow, parquet")?;
     let lake = lake.open()?;
     let release = match &args.as_of {
         Some(asked) => lake.release(asked).await?,

@@ -31,7 +31,9 @@ fn known_kind(kind: &str) -> Result<(), ApiError> {
     let known = Kind::ALL.map(Kind::name).join(", ");
     match Kind::parse(kind) {
         Some(_) => Ok(()),
-        None => Err(ApiError::bad_request(format!("unknown kind {kind}; there are {known}"))),
+        None => Err(ApiError::bad_request(format!(
+            "unknown kind {kind}; there are {known}"
+        ))),
     }
 }
 
@@ -52,7 +54,11 @@ pub async fn list(
     params.kind.as_deref().map(known_kind).transpose()?;
     let state = params.state.as_deref().map(str::to_uppercase);
     let key = format!("districts {:?} {state:?}", params.kind);
-    let request = TableRequest { common: &common, headers: &headers, key };
+    let request = TableRequest {
+        common: &common,
+        headers: &headers,
+        key,
+    };
     reply::table(&app, request, move |copy, page| {
         questions::districts(copy, params.kind.as_deref(), state.as_deref(), page)
     })
@@ -65,7 +71,15 @@ fn find(copy: &Copy, kind: &str, id: &str) -> Result<Value, ApiError> {
     if let Some(row) = questions::district(copy, kind, id)?.json()?.into_iter().next() {
         return Ok(row);
     }
-    let known = questions::districts(copy, Some(kind), None, Page { limit: 100, offset: 0 })?;
+    let known = questions::districts(
+        copy,
+        Some(kind),
+        None,
+        Page {
+            limit: 100,
+            offset: 0,
+        },
+    )?;
     let ids: Vec<String> = known.texts("id").into_iter().flatten().collect();
     Err(ApiError::not_found(match ids.len() {
         0 => format!("no {kind} is loaded"),
@@ -89,7 +103,10 @@ pub async fn one(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let key = format!("district {kind} {id}");
-    reply::document(&app, params.as_of.as_deref(), &headers, key, move |serving| find(&serving.copy, &kind, &id)).await
+    reply::document(&app, params.as_of.as_deref(), &headers, key, move |serving| {
+        find(&serving.copy, &kind, &id)
+    })
+    .await
 }
 
 /// The district report: registration by party, age band, gender, race and status; how voters were located;
@@ -115,8 +132,19 @@ pub async fn report(
         let mut registration = by_dimension(&questions::registration(copy, &kind, &id)?);
         let mut part = |name: &str| registration.remove(name).unwrap_or_else(|| json!({}));
         let (markets, located, disagrees) = (part("market"), part("located"), part("disagrees"));
-        let filter = ResultsFilter { kind: Some(kind.clone()), id: Some(id.clone()), ..ResultsFilter::default() };
-        let results = questions::results(copy, &filter, Page { limit: 100_000, offset: 0 })?;
+        let filter = ResultsFilter {
+            kind: Some(kind.clone()),
+            id: Some(id.clone()),
+            ..ResultsFilter::default()
+        };
+        let results = questions::results(
+            copy,
+            &filter,
+            Page {
+                limit: 100_000,
+                offset: 0,
+            },
+        )?;
         Ok(json!({
             "district": district,
             "registration": registration,
@@ -133,9 +161,15 @@ pub async fn report(
 /// `{party: {DEM: 10, ...}, age: {...}}`.
 fn by_dimension(answer: &Answer) -> Map<String, Value> {
     let mut dimensions = Map::new();
-    let rows = answer.texts("dimension").into_iter().zip(answer.texts("value")).zip(answer.integers("voters"));
+    let rows = answer
+        .texts("dimension")
+        .into_iter()
+        .zip(answer.texts("value"))
+        .zip(answer.integers("voters"));
     for ((dimension, value), voters) in rows {
-        let (Some(dimension), Some(value)) = (dimension, value) else { continue };
+        let (Some(dimension), Some(value)) = (dimension, value) else {
+            continue;
+        };
         dimensions.entry(dimension).or_insert_with(|| json!({}))[value] = json!(voters);
     }
     dimensions
@@ -145,9 +179,15 @@ fn by_dimension(answer: &Answer) -> Map<String, Value> {
 /// voters who are registered in the district now.
 fn turnout(answer: &Answer, registered: i64) -> Vec<Value> {
     let mut elections: Vec<(String, i64, Map<String, Value>)> = Vec::new();
-    let rows = answer.texts("election").into_iter().zip(answer.texts("method")).zip(answer.integers("voters"));
+    let rows = answer
+        .texts("election")
+        .into_iter()
+        .zip(answer.texts("method"))
+        .zip(answer.integers("voters"));
     for ((election, method), voters) in rows {
-        let (Some(election), Some(method), Some(voters)) = (election, method, voters) else { continue };
+        let (Some(election), Some(method), Some(voters)) = (election, method, voters) else {
+            continue;
+        };
         if elections.last().is_none_or(|(last, ..)| *last != election) {
             elections.push((election, 0, Map::new()));
         }
@@ -156,7 +196,13 @@ fn turnout(answer: &Answer, registered: i64) -> Vec<Value> {
             methods.insert(method, json!(voters));
         }
     }
-    let share = |voters: i64| if registered > 0 { json!(voters as f64 / registered as f64) } else { Value::Null };
+    let share = |voters: i64| {
+        if registered > 0 {
+            json!(voters as f64 / registered as f64)
+        } else {
+            Value::Null
+        }
+    };
     elections
         .into_iter()
         .map(|(election, voters, methods)| {
@@ -194,7 +240,9 @@ pub async fn boundary(
         let answer = questions::boundary(&serving.copy, &kind, &id, params.vintage)?;
         let Some(geometry) = answer.bytes("geometry").into_iter().flatten().next() else {
             find(&serving.copy, &kind, &id)?;
-            return Err(ApiError::not_found(format!("no outline of {kind} {id} is loaded")));
+            return Err(ApiError::not_found(format!(
+                "no outline of {kind} {id} is loaded"
+            )));
         };
         let outline = Outline::from_wkb(&id, &geometry)?;
         let shape: Value = serde_json::from_str(&outline.geojson()).map_err(ApiError::internal)?;
@@ -223,8 +271,16 @@ pub async fn results(
     known_kind(&kind)?;
     let serving = app.serving(common.as_of.as_deref()).await?;
     let (known, asked) = (kind.clone(), id.clone());
-    app.run(move || find(&serving.copy, &known, &asked).map(|_| ())).await?;
+    app.run(move || find(&serving.copy, &known, &asked).map(|_| ()))
+        .await?;
     let filter = params.filter(&kind, Some(id))?;
-    let request = TableRequest { common: &common, headers: &headers, key: format!("results {filter:?}") };
-    reply::table(&app, request, move |copy, page| questions::results(copy, &filter, page)).await
+    let request = TableRequest {
+        common: &common,
+        headers: &headers,
+        key: format!("results {filter:?}"),
+    };
+    reply::table(&app, request, move |copy, page| {
+        questions::results(copy, &filter, page)
+    })
+    .await
 }

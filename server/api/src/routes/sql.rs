@@ -54,7 +54,11 @@ pub async fn run(
     body: Result<Json<SqlRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(request) = body.map_err(|error| ApiError::of_status(error.status(), error.body_text()))?;
-    let params = request.params.iter().map(Param::from_json).collect::<Result<Vec<_>, _>>()?;
+    let params = request
+        .params
+        .iter()
+        .map(Param::from_json)
+        .collect::<Result<Vec<_>, _>>()?;
     let format = common.format(&headers)?;
     let serving = app.serving(common.as_of.as_deref()).await?;
     let cancel = Cancel::default();
@@ -73,9 +77,10 @@ pub async fn run(
             if format == Format::Json {
                 let rows = String::from_utf8(bytes).map_err(ApiError::internal)?;
                 let truncated = answer.truncated;
-                bytes =
-                    format!("{{\"release\":\"{release}\",\"rows\":{rows},\"next\":null,\"truncated\":{truncated}}}")
-                        .into_bytes();
+                bytes = format!(
+                    "{{\"release\":\"{release}\",\"rows\":{rows},\"next\":null,\"truncated\":{truncated}}}"
+                )
+                .into_bytes();
             }
             Ok(reply::body(release, format.media_type(), bytes, None))
         })

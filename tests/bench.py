@@ -1,0 +1,99 @@
+"""Times loading and locating beside other programs, in one run, and prints ratios of medians.
+
+Each pass runs every program once, in a fresh process, so that whatever else the machine does falls on all alike. The
+programs beside which Bellwether is timed and the workloads come from the peers' harness, a folder that lies beside
+the real data (see its README for its set-up): `BELLWETHER_PEERS`, by default ../peers from BELLWETHER_REAL_DATA."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+PASSES = int(os.environ.get("BELLWETHER_PASSES", "3"))
+HOME = os.path.expanduser("~")
+TARGET = os.environ.get("CARGO_TARGET_DIR", f"{HOME}/.cache/bellwether/target") + "/release"
+PEERS = os.environ.get("BELLWETHER_PEERS") or os.path.join(os.environ.get("BELLWETHER_REAL_DATA", "."), "..", "peers")
+VENVS = os.environ.get("PEER_VENVS", f"{HOME}/.cache/peers")
+DATA = f"{VENVS}/data/m1"
+
+LOADING = ["polars_utf8", "pyarrow_latin1", "duckdb_latin1", "postgres_copy_latin1"]
+LOCATING = ["pycanopy", "sedonadb", "shapely_strtree"]
+
+
+def peer(script, name):
+    """One run of a peer: seconds of its timed section, CPU seconds, memory in MB, digest."""
+    python = f"{VENVS}/main/bin/python"
+    done = subprocess.run(
+        [python, f"{PEERS}/{script}", "--data", DATA, "--runs", "1", "--peers", name], capture_output=True, text=True
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    found = json.loads(lines[-1]) if lines else {}
+    return found if "seconds" in found else None
+
+
+def run(command, **more):
+    """A command's seconds from start to end, CPU seconds, peak memory in MB and output."""
+    started = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
+    out = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        sys.exit(f"{command[0]} failed")
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_rss_mb": usage.ru_maxrss >> 10, "out": out}
+
+
+def bellwether_load():
+    """From nothing to a committed, synced release: the process's start, the content hash and the Delta log included."""
+    lake = tempfile.mkdtemp(dir=VENVS)
+    try:
+        return run([f"{TARGET}/bellwether", "--lake", lake, "load", "voters", f"{DATA}/voters.tsv", "--state", "NC"])
+    finally:
+        shutil.rmtree(lake)
+
+
+def bellwether_locate():
+    found = run([f"{TARGET}/points-in-precincts", f"{DATA}/coords.parquet", f"{DATA}/precincts.parquet"])
+    return found | json.loads(found["out"].splitlines()[-1])
+
+
+def compare(title, peers, script, ours):
+    got = {"bellwether": []} | {name: [] for name in peers}
+    for _ in range(PASSES):
+        got["bellwether"].append(ours())
+        for name in peers:
+            found = peer(script, name)
+            if found:
+                got[name].append(found)
+    print(f"\n{title}, {PASSES} passes")
+    print(f"  {'':<24}{'seconds':>10}{'CPU s':>10}{'MB':>8}{'  times as long as bellwether'}")
+    base = statistics.median(found["seconds"] for found in got["bellwether"])
+    digests = set()
+    for name, runs in got.items():
+        if not runs:
+            print(f"  {name:<24}{'left out: it does not run here':>30}")
+            continue
+        middle = lambda field: statistics.median(found[field] for found in runs)
+        memory = max(found["peak_rss_mb"] for found in runs)
+        ratio = middle("seconds") / base
+        print(f"  {name:<24}{middle('seconds'):>10.3f}{middle('cpu_s'):>10.2f}{memory:>8}{ratio:>12.2f}")
+        digests |= {found["checksum"] for found in runs if "checksum" in found}
+    return digests
+
+
+def main():
+    if not os.path.exists(f"{VENVS}/main/bin/python") or not os.path.exists(f"{DATA}/voters.tsv"):
+        sys.exit(f"set the peers up first, as {PEERS}/README.md says")
+    subprocess.run([f"{VENVS}/main/bin/python", f"{PEERS}/pg.py", "start"], capture_output=True)
+    compare("Load 1,000,000 voters of 67 columns, latin-1, dates typed", LOADING, "job1_load.py", bellwether_load)
+    digests = compare("Locate 1,000,000 points in 3,000 precincts", LOCATING, "job2_pip.py", bellwether_locate)
+    print(f"  all answers the same: {'yes' if len(digests) == 1 else 'NO ' + str(digests)}")
+    subprocess.run([f"{VENVS}/main/bin/python", f"{PEERS}/pg.py", "stop"], capture_output=True)
+
+
+if __name__ == "__main__":
+    main()

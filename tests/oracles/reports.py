@@ -1,0 +1,69 @@
+"""Compares every district's report with SQL over the lake's files, run by an outside DuckDB.
+Usage: reports.py LAKE URL"""
+
+import collections
+import sys
+
+import duckdb
+
+import common
+
+lake, url = sys.argv[1:]
+names = ["voters", "voter_history", "voter_districts", "geocodes", "results", "precinct_districts", "media_markets"]
+for name in names:
+    globals()[name] = common.table(lake, name)
+    duckdb.register(name, globals()[name])
+
+columns = {
+    "state": "d.state", "county": "d.county", "congressional": "d.congressional", "state_senate": "d.state_senate",
+    "state_house": "d.state_house", "precinct": "d.precinct", "media_market": "d.media_market",
+}
+dimensions = {"party": "v.party", "gender": "v.gender", "status": "v.status"}
+checked = 0
+for kind, column in columns.items():
+    want = collections.defaultdict(dict)
+    for dimension, value in dimensions.items():
+        for district, code, count in duckdb.sql(
+            f"SELECT {column}, {value}, count(*) FROM voters v JOIN voter_districts d USING (state, voter_id) GROUP BY ALL"
+        ).fetchall():
+            want[district].setdefault(dimension, {})[code] = count
+    turnout = collections.defaultdict(dict)
+    for district, election, count in duckdb.sql(
+        f"""SELECT {column}, election, count(*) FROM voter_history h JOIN voter_districts d USING (state, voter_id)
+        WHERE h.voted GROUP BY ALL"""
+    ).fetchall():
+        turnout[district][election] = count
+    results = collections.defaultdict(lambda: collections.defaultdict(float))
+    if kind in ("congressional", "state_senate", "state_house"):
+        rows = duckdb.sql(
+            f"""SELECT coalesce(r.{kind}_named, s.district_id), r.election, r.contest, r.candidate, r.party_raw,
+            sum(r.votes * CASE WHEN r.{kind}_named IS NULL THEN s.share ELSE 1 END)
+            FROM results r LEFT JOIN precinct_districts s ON s.kind = '{kind}' AND s.precinct_id = r.precinct_id
+            GROUP BY ALL"""
+        ).fetchall()
+        for district, election, contest, candidate, party, votes in rows:
+            results[district][election, contest, candidate, party] += votes
+    elif kind in ("county", "state"):
+        place = "county_fips" if kind == "county" else "state"
+        for district, election, contest, candidate, party, votes in duckdb.sql(
+            f"SELECT {place}, election, contest, candidate, party_raw, sum(votes) FROM results GROUP BY ALL"
+        ).fetchall():
+            results[district][election, contest, candidate, party] += votes
+    ids = [row["id"] for row in common.get(url, "/v1/districts", kind=kind, limit=100000)["rows"]]
+    for district in ids if kind != "precinct" else ids[::20]:
+        report = common.get(url, f"/v1/districts/{kind}/{district}/report")
+        for dimension in dimensions:
+            if report["registration"].get(dimension, {}) != want[district].get(dimension, {}):
+                common.fail(f"{kind} {district}: registration by {dimension} differs")
+        got = {row["election"]: row["voters"] for row in report["turnout"]}
+        if got != turnout[district]:
+            common.fail(f"{kind} {district}: turnout differs: {got} {turnout[district]}")
+        if kind in ("congressional", "state_senate", "state_house", "county", "state"):
+            got = {(r["election"], r["contest"], r["candidate"], r["party_raw"]): r["votes"] for r in report["results"]}
+            if set(got) != set(results[district]):
+                common.fail(f"{kind} {district}: other contests than the outside engine finds")
+            worst = max((abs(got[key] - results[district][key]) for key in got), default=0)
+            if worst > 1e-6:
+                common.fail(f"{kind} {district}: votes differ by {worst}")
+        checked += 1
+print(f"{checked} reports agree")

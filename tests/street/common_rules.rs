@@ -1,0 +1,139 @@
+//! What holds for every answer: formats, ETag, cursors, problems, request ids, metrics.
+
+use super::harness::{Server, demo_lake};
+
+#[test]
+fn every_answer_names_its_release_and_is_not_sent_again_to_who_has_it() {
+    let server = Server::start(&demo_lake());
+    let release = server.json("/v1/health/ready")["release"]
+        .as_str()
+        .expect("a release")
+        .to_string();
+    for path in [
+        "/v1/districts?kind=county",
+        "/v1/districts/county/98001/report",
+        "/v1/tables",
+        "/v1/results?format=csv",
+    ] {
+        let first = server.response(path, &[]);
+        assert_eq!(first.headers()["bellwether-release"], release.as_str(), "{path}");
+        let etag = first.headers()["etag"].to_str().expect("a tag").to_string();
+        assert!(etag.starts_with('"'), "a strong tag");
+        let again = server.response(path, &[("if-none-match", &etag)]);
+        assert_eq!(again.status().as_u16(), 304, "{path}");
+        assert!(again.text().expect("a body").is_empty());
+    }
+}
+
+#[test]
+fn tables_come_in_the_callers_format() {
+    let server = Server::start(&demo_lake());
+    let json = server.json("/v1/districts?kind=county&limit=1000");
+    assert_eq!(json["rows"].as_array().map(Vec::len), Some(20));
+    assert!(json["next"].is_null());
+    let (_, csv) = server.get("/v1/districts?kind=county&format=csv&limit=1000");
+    assert_eq!(csv.lines().count(), 21);
+    assert_eq!(csv.lines().next(), Some("kind,id,name,state,vintage,voters"));
+    let (_, lines) = server.get("/v1/districts?kind=county&format=ndjson&limit=1000");
+    assert_eq!(lines.lines().count(), 20);
+    let accepted = server.response("/v1/districts?kind=county", &[("accept", "text/csv")]);
+    assert!(
+        accepted.headers()["content-type"]
+            .to_str()
+            .is_ok_and(|media| media.starts_with("text/csv"))
+    );
+    let parquet = server
+        .response("/v1/districts?kind=county&format=parquet", &[])
+        .bytes()
+        .expect("bytes");
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+    assert_eq!(server.get("/v1/districts?format=xml").0, 400);
+}
+
+#[test]
+fn pages_follow_each_other_without_a_gap_or_an_overlap() {
+    let server = Server::start(&demo_lake());
+    let mut seen = Vec::new();
+    let mut path = "/v1/districts?kind=precinct&limit=170".to_string();
+    loop {
+        let page = server.json(&path);
+        let ids = page["rows"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|row| row["id"].as_str());
+        seen.extend(ids.map(str::to_string));
+        match page["next"].as_str() {
+            Some(next) => path = format!("/v1/districts?kind=precinct&limit=170&after={next}"),
+            None => break,
+        }
+    }
+    let mut sorted = seen.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!((seen.len(), sorted.len()), (600, 600));
+    assert_eq!(server.get("/v1/districts?after=nonsense").0, 400);
+    assert_eq!(server.get("/v1/districts?limit=0").0, 400);
+    assert_eq!(server.get("/v1/districts?limit=many").0, 400);
+}
+
+#[test]
+fn problems_are_told_as_problem_json_with_the_known_names() {
+    let server = Server::start(&demo_lake());
+    for (path, status, word) in [
+        ("/v1/nowhere", 404, "/docs"),
+        ("/v1/districts/parish/1", 400, "county"),
+        ("/v1/districts/congressional/FK-CD-99", 404, "FK-CD-04"),
+        ("/v1/districts/congressional/FK-CD-99/report", 404, "FK-CD-04"),
+        ("/v1/districts?as_of=r999", 404, "r1"),
+        ("/v1/releases/r999", 404, "r1"),
+        ("/v1/jobs/none", 404, "no job"),
+        ("/v1/locate?lon=500&lat=3", 400, "degrees"),
+        ("/v1/locate?lon=5", 400, "lat"),
+        ("/v1/results?mode=some", 400, "total"),
+    ] {
+        let response = server.response(path, &[]);
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json",
+            "{path}"
+        );
+        let problem: serde_json::Value = response.json().expect("a problem");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains(word)),
+            "{path}: {problem}"
+        );
+        assert_eq!(problem["status"], status);
+    }
+    let client = reqwest::blocking::Client::new();
+    let response = client
+        .delete(format!("{}/v1/tables", server.url))
+        .send()
+        .expect("an answer");
+    assert_eq!(response.status().as_u16(), 405);
+}
+
+#[test]
+fn requests_carry_an_id_and_are_counted_by_route() {
+    let server = Server::start(&demo_lake());
+    let response = server.response("/v1/districts/county/98001", &[("x-request-id", "abc")]);
+    assert_eq!(response.headers()["x-request-id"], "abc");
+    assert!(
+        server
+            .response("/v1/tables", &[])
+            .headers()
+            .contains_key("x-request-id")
+    );
+    let (_, metrics) = server.get("/metrics");
+    assert!(
+        metrics.contains("route=\"/v1/districts/{kind}/{id}\""),
+        "{metrics}"
+    );
+    assert!(
+        !metrics.contains("98001"),
+        "metrics name routes, not what was asked for"
+    );
+}

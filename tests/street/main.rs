@@ -1,0 +1,13 @@
+//! The whole building from the street: the built binary, its files and its HTTP. One file a resource.
+
+mod cli;
+mod common_rules;
+mod concurrency;
+mod districts;
+mod harness;
+mod loads;
+mod real_colorado;
+mod results;
+mod sql;
+mod tables;
+mod tidy;
