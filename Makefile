@@ -10,7 +10,7 @@ BUILD = .ci/setup && cargo build --release --workspace --bins
 demo: ; @$(BUILD) && $(CARGO_TARGET_DIR)/release/bellwether demo $(DEMO)
 build: ; @$(BUILD) && echo "built $(CARGO_TARGET_DIR)/release/bellwether"
 test: ; @$(BUILD) && .ci/setup oracles && cargo test --release --workspace
-check: ; @.ci/setup && cargo fmt --all --check && cargo clippy --release --workspace --all-targets -- -D warnings && .ci/setup deny && $(HOME)/.cache/bellwether/deny/bin/cargo-deny check
+check: ; @.ci/setup && cargo fmt --all --check && cargo clippy --release --workspace --all-targets -- -D warnings && .ci/setup deny && $(HOME)/.cache/bellwether/deny/bin/cargo-deny check licenses bans sources
 fmt: ; @cargo fmt --all
 bench: ; @$(BUILD) && .ci/setup oracles && $(BELLWETHER_ORACLES)/bin/python tests/bench.py
 documents: ; @$(BUILD) && $(CARGO_TARGET_DIR)/release/bellwether tables > schema/CATALOG.md && $(CARGO_TARGET_DIR)/release/bellwether openapi > server/api/openapi.json

@@ -39,8 +39,12 @@ fn clients_asking_while_a_release_is_swapped_see_no_error_and_no_mixed_answer() 
                     assert_eq!(status, 200, "{path}");
                     let report: serde_json::Value = response.json().expect("JSON");
                     assert_eq!(report["release"], header.as_str());
-                    let parties = report["registration"]["party"].as_object().expect("parties");
-                    let sum: i64 = parties.values().filter_map(|count| count.as_i64()).sum();
+                    // A district without voters has no parties.
+                    let parties = report["registration"]["party"]
+                        .as_object()
+                        .into_iter()
+                        .flat_map(|p| p.values());
+                    let sum: i64 = parties.filter_map(|count| count.as_i64()).sum();
                     assert_eq!(
                         Some(sum),
                         report["district"]["voters"].as_i64(),

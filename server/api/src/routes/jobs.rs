@@ -7,7 +7,6 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::{Stream, StreamExt};
-use tokio_stream::wrappers::WatchStream;
 
 use crate::app::App;
 use crate::error::{ApiError, Problem};
@@ -58,11 +57,14 @@ pub async fn events(
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let follow = app.jobs.follow(&id).ok_or_else(|| unknown(&id))?;
-    let mut over = false;
-    let states = WatchStream::new(follow).take_while(move |state| {
-        let go_on = !over;
-        over = matches!(state.state, "done" | "failed");
-        std::future::ready(go_on)
+    let states = futures::stream::unfold(Some((follow, true)), |step| async move {
+        let (mut follow, first) = step?;
+        if !first && follow.changed().await.is_err() {
+            return None;
+        }
+        let state = follow.borrow_and_update().clone();
+        let over = matches!(state.state, "done" | "failed");
+        Some((state, (!over).then_some((follow, false))))
     });
     let events = states.map(|state| {
         let event = Event::default().event(state.state);
