@@ -41,18 +41,10 @@ pub fn load(
     progress: &Arc<Progress>,
 ) -> Result<Staged, Error> {
     let started = Instant::now();
-    let mut writers = Writers {
-        options,
-        writers: BTreeMap::new(),
-    };
-    let mut report = Report {
-        files: options.sources.clone(),
-        ..Report::default()
-    };
-    let (lists, tables): (Vec<PathBuf>, Vec<PathBuf>) = paths
-        .iter()
-        .cloned()
-        .partition(|path| source::name(path).to_lowercase().contains(".json"));
+    let mut writers = Writers { options, writers: BTreeMap::new() };
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
+    let (lists, tables): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.iter().cloned().partition(|path| source::name(path).to_lowercase().contains(".json"));
     if !tables.is_empty() {
         load_tables(&tables, state, progress, &mut report, &mut writers)?;
     }
@@ -63,11 +55,7 @@ pub fn load(
     let mut tables = Vec::new();
     for ((state, source), writer) in writers.writers {
         let files = writer.finish()?.into_iter().collect();
-        tables.push(StagedTable {
-            table: "addresses".into(),
-            partition: vec![state, source],
-            files,
-        });
+        tables.push(StagedTable { table: "addresses".into(), partition: vec![state, source], files });
     }
     Ok(Staged { tables, report })
 }
@@ -83,27 +71,18 @@ fn load_tables(
         paths,
         progress,
         report,
-        |header| {
-            header.require([
-                "LON", "LAT", "NUMBER", "STREET", "UNIT", "CITY", "REGION", "POSTCODE",
-            ])
-        },
+        |header| header.require(["LON", "LAT", "NUMBER", "STREET", "UNIT", "CITY", "REGION", "POSTCODE"]),
         |columns, row| {
             let [longitude, latitude, number, street, unit, city, region, zip] =
                 columns.map(|column| row.get(column));
             let coordinate = |text: &str, column: usize| -> Result<f64, Reject> {
-                text.parse()
-                    .map_err(|_| row.reject(Some(columns[column]), "not a coordinate"))
+                text.parse().map_err(|_| row.reject(Some(columns[column]), "not a coordinate"))
             };
             let point = Point {
                 line: &format!("{number} {street}"),
                 unit: &unit,
                 city: &city,
-                state: if region.is_empty() {
-                    state.unwrap_or_default()
-                } else {
-                    &region
-                },
+                state: if region.is_empty() { state.unwrap_or_default() } else { &region },
                 zip: &zip,
                 longitude: coordinate(&longitude, 0)?,
                 latitude: coordinate(&latitude, 1)?,
@@ -150,22 +129,13 @@ fn load_list(
     for text in source::open(path, &["json"], progress)? {
         let name = text.name;
         let list: List = serde_json::from_reader(std::io::BufReader::new(text.reader)).map_err(|error| {
-            Error::WrongLayout {
-                file: name.clone(),
-                detail: format!("not a list of addresses: {error}"),
-            }
+            Error::WrongLayout { file: name.clone(), detail: format!("not a list of addresses: {error}") }
         })?;
         for (index, listed) in list.addresses.iter().enumerate() {
             report.rows_read += 1;
             let number = index as u64 + 1;
             let Some(Coordinates { lat, lng }) = listed.coordinates else {
-                report.reject(Reject::new(
-                    &name,
-                    number,
-                    Some("coordinates"),
-                    "",
-                    "coordinates are missing",
-                ));
+                report.reject(Reject::new(&name, number, Some("coordinates"), "", "coordinates are missing"));
                 continue;
             };
             let point = Point {
@@ -202,25 +172,15 @@ impl Writers<'_> {
         let key = (state.to_string(), source);
         if !self.writers.contains_key(&key) {
             let table = catalog::table("addresses").expect("the catalog has every loader's table");
-            let path = self
-                .options
-                .staging
-                .join(format!("addresses-{:04}.parquet", self.writers.len()));
-            self.writers
-                .insert(key.clone(), ParquetTable::create_whole(table, path)?);
+            let path = self.options.staging.join(format!("addresses-{:04}.parquet", self.writers.len()));
+            self.writers.insert(key.clone(), ParquetTable::create_whole(table, path)?);
         }
         let writer = self.writers.get_mut(&key).expect("the writer was just made");
-        writer.text(
-            writer.position("match_key"),
-            &match_key(point.line, point.city, point.zip),
-        );
+        writer.text(writer.position("match_key"), &match_key(point.line, point.city, point.zip));
         writer.text(writer.position("line"), point.line.trim());
         writer.text(writer.position("unit"), point.unit.trim());
         writer.text(writer.position("city"), point.city.trim());
-        writer.text(
-            writer.position("zip"),
-            point.zip.trim().get(..5).unwrap_or_default(),
-        );
+        writer.text(writer.position("zip"), point.zip.trim().get(..5).unwrap_or_default());
         writer.double(writer.position("longitude"), Some(point.longitude));
         writer.double(writer.position("latitude"), Some(point.latitude));
         writer.end_row()?;

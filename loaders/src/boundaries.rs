@@ -40,12 +40,7 @@ const fn product(
     names: &'static [&'static str],
     vintage: Option<i32>,
 ) -> Product {
-    Product {
-        kind,
-        id,
-        names,
-        vintage,
-    }
+    Product { kind, id, names, vintage }
 }
 
 /// Products by the attribute that only they have. Vintages of the decennial products are in their column names.
@@ -83,10 +78,7 @@ pub fn load(
     progress: &Arc<Progress>,
 ) -> Result<Staged, Error> {
     let started = Instant::now();
-    let mut report = Report {
-        files: options.sources.clone(),
-        ..Report::default()
-    };
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
     let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
     for path in paths {
         let areas = shapes::read(path, progress)?;
@@ -95,23 +87,16 @@ pub fn load(
             return Err(Error::Empty { file: name });
         }
         let product = recognise(&name, &areas, hints)?;
-        let vintage = hints
-            .vintage
-            .or_else(|| year_in(&name))
-            .or(product.vintage)
-            .ok_or_else(|| {
-                Error::Usage(format!(
-                    "{name} does not say of which year its lines are: give --vintage"
-                ))
-            })?;
+        let vintage = hints.vintage.or_else(|| year_in(&name)).or(product.vintage).ok_or_else(|| {
+            Error::Usage(format!("{name} does not say of which year its lines are: give --vintage"))
+        })?;
         for area in &areas {
             report.rows_read += 1;
             match place(area, product, vintage, hints, options, &mut layers)? {
                 Ok(()) => report.rows_loaded += 1,
                 Err((column, reason)) => {
-                    let value = column
-                        .and_then(|column| area.attributes.get(column))
-                        .map_or("", String::as_str);
+                    let value =
+                        column.and_then(|column| area.attributes.get(column)).map_or("", String::as_str);
                     report.reject(Reject::new(&name, area.number, column, value, reason));
                 }
             }
@@ -121,11 +106,7 @@ pub fn load(
     let mut tables = Vec::new();
     for (layer, Layer { writer, .. }) in layers {
         let files = writer.finish()?.into_iter().collect();
-        tables.push(StagedTable {
-            table: "boundaries".into(),
-            partition: vec![layer],
-            files,
-        });
+        tables.push(StagedTable { table: "boundaries".into(), partition: vec![layer], files });
     }
     Ok(Staged { tables, report })
 }
@@ -138,14 +119,8 @@ fn recognise(file: &str, areas: &[Area], hints: &Hints) -> Result<&'static Produ
     };
     PRODUCTS.iter().find(fits).ok_or_else(|| {
         let known: Vec<&str> = PRODUCTS.iter().map(|product| product.id).collect();
-        let detail = format!(
-            "none of its attributes names an area; known are {}",
-            known.join(", ")
-        );
-        Error::WrongLayout {
-            file: file.to_string(),
-            detail,
-        }
+        let detail = format!("none of its attributes names an area; known are {}", known.join(", "));
+        Error::WrongLayout { file: file.to_string(), detail }
     })
 }
 
@@ -173,11 +148,7 @@ fn place(
     let Some((id, state)) = id_of(area, product, code, state) else {
         let undefined = code.starts_with("ZZ");
         // Water and other undefined remainders are no district of anyone's.
-        return Ok(if undefined {
-            Ok(())
-        } else {
-            Err((Some(product.id), "names no district"))
-        });
+        return Ok(if undefined { Ok(()) } else { Err((Some(product.id), "names no district")) });
     };
     let outline = match &area.outline {
         Ok(outline) => outline,
@@ -186,18 +157,11 @@ fn place(
     let Some([west, south, east, north]) = extent(outline) else {
         return Ok(Err((None, "coordinates are not degrees on earth")));
     };
-    let layer_name = format!(
-        "{}_{vintage}_{}",
-        product.kind.name(),
-        state.as_deref().unwrap_or("US")
-    );
+    let layer_name = format!("{}_{vintage}_{}", product.kind.name(), state.as_deref().unwrap_or("US"));
     if !layers.contains_key(&layer_name) {
         let table = catalog::table("boundaries").expect("the catalog has every loader's table");
         let path = options.staging.join(format!("boundaries-{layer_name}.parquet"));
-        let layer = Layer {
-            writer: ParquetTable::create_whole(table, path)?,
-            seen: HashSet::new(),
-        };
+        let layer = Layer { writer: ParquetTable::create_whole(table, path)?, seen: HashSet::new() };
         layers.insert(layer_name.clone(), layer);
     }
     let layer = layers.get_mut(&layer_name).expect("the layer was just made");
@@ -207,12 +171,7 @@ fn place(
     let mut geometry = Vec::new();
     write_multi_polygon(&mut geometry, outline, &WriteOptions::default())
         .map_err(|cause| failed(Path::new("boundaries"), std::io::Error::other(cause.to_string())))?;
-    let name = product
-        .names
-        .iter()
-        .map(|name| attribute(name))
-        .find(|name| !name.is_empty())
-        .unwrap_or(&id);
+    let name = product.names.iter().map(|name| attribute(name)).find(|name| !name.is_empty()).unwrap_or(&id);
     let writer = &mut layer.writer;
     writer.optional_text(writer.position("state"), state.as_deref());
     writer.text(writer.position("kind"), product.kind.name());
@@ -231,15 +190,9 @@ fn state_of(area: &Area, product: &Product, code: &str, hints: &Hints) -> Option
     if product.kind == Kind::MediaMarket {
         return None;
     }
-    let fips = ["STATEFP", "STATEFP20"]
-        .iter()
-        .find_map(|name| area.attributes.get(*name));
-    let geoid = ["GEOID", "GEOID20"]
-        .iter()
-        .find_map(|name| area.attributes.get(*name));
-    let from_fips = fips
-        .map(String::as_str)
-        .or_else(|| geoid.and_then(|geoid| geoid.get(..2)));
+    let fips = ["STATEFP", "STATEFP20"].iter().find_map(|name| area.attributes.get(*name));
+    let geoid = ["GEOID", "GEOID20"].iter().find_map(|name| area.attributes.get(*name));
+    let from_fips = fips.map(String::as_str).or_else(|| geoid.and_then(|geoid| geoid.get(..2)));
     let named = from_fips.and_then(ids::state_of_fips).map(str::to_string);
     let from_code = code.split_once('-').map(|(state, _)| state.to_string());
     named.or(from_code).or_else(|| hints.state.clone())
@@ -252,12 +205,7 @@ fn id_of(
     code: &str,
     state: Option<String>,
 ) -> Option<(String, Option<String>)> {
-    let geoid = || {
-        ["GEOID20", "GEOID"]
-            .iter()
-            .find_map(|name| area.attributes.get(*name))
-            .cloned()
-    };
+    let geoid = || ["GEOID20", "GEOID"].iter().find_map(|name| area.attributes.get(*name)).cloned();
     let id = match product.kind {
         Kind::MediaMarket => (!code.is_empty()).then(|| format!("{code:0>3}"))?,
         Kind::County | Kind::Precinct => geoid().filter(|geoid| !geoid.is_empty())?,
@@ -273,12 +221,8 @@ fn id_of(
 fn extent(outline: &MultiPolygon<f64>) -> Option<[f64; 4]> {
     let mut extent = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
     for point in outline.0.iter().flat_map(|polygon| polygon.exterior().0.iter()) {
-        extent = [
-            extent[0].min(point.x),
-            extent[1].min(point.y),
-            extent[2].max(point.x),
-            extent[3].max(point.y),
-        ];
+        extent =
+            [extent[0].min(point.x), extent[1].min(point.y), extent[2].max(point.x), extent[3].max(point.y)];
     }
     let on_earth = extent[0] >= -180.0 && extent[1] >= -90.0 && extent[2] <= 180.0 && extent[3] <= 90.0;
     (on_earth && extent[0] <= extent[2]).then_some(extent)

@@ -23,26 +23,12 @@ const ROWS_OF_A_BATCH: usize = 16_384;
 const ROWS_OF_A_GROUP: usize = 131_072;
 
 /// Columns whose values seldom recur: looking each up in a dictionary would be for nothing.
-const DISTINCT: &[&str] = &[
-    "voter_id",
-    "voter_reg_num",
-    "voter_name",
-    "address",
-    "match_key",
-    "phone",
-    "geometry",
-];
+const DISTINCT: &[&str] =
+    &["voter_id", "voter_reg_num", "voter_name", "address", "match_key", "phone", "geometry"];
 
 /// Texts by which readers skip files: only these are worth comparing value by value for a least and greatest.
-const SORTED_BY: &[&str] = &[
-    "voter_id",
-    "county_fips",
-    "precinct_id",
-    "election",
-    "contest",
-    "kind",
-    "district_id",
-];
+const SORTED_BY: &[&str] =
+    &["voter_id", "county_fips", "precinct_id", "election", "contest", "kind", "district_id"];
 
 enum Builder {
     /// A column that this file never fills.
@@ -114,11 +100,7 @@ impl ParquetTable {
         for column in DISTINCT {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(*column), false);
         }
-        for column in table
-            .columns
-            .iter()
-            .filter(|column| column.column_type == ColumnType::Text)
-        {
+        for column in table.columns.iter().filter(|column| column.column_type == ColumnType::Text) {
             if !SORTED_BY.contains(&column.name.as_str()) {
                 let path = ColumnPath::from(column.name.as_str());
                 properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
@@ -127,15 +109,7 @@ impl ParquetTable {
         let file = File::create(&path).map_err(|cause| failed(&path, cause))?;
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build()))
             .map_err(|cause| failed(&path, cause))?;
-        Ok(ParquetTable {
-            table,
-            path,
-            schema,
-            writer,
-            builders,
-            waiting: 0,
-            rows: 0,
-        })
+        Ok(ParquetTable { table, path, schema, writer, builders, waiting: 0, rows: 0 })
     }
 
     /// Creates the file with every column filled.
@@ -148,10 +122,7 @@ impl ParquetTable {
     ///
     /// Panics if the catalog has no such column: callers name columns in code.
     pub fn position(&self, column: &str) -> usize {
-        let found = self
-            .table
-            .file_columns()
-            .position(|candidate| candidate.name == column);
+        let found = self.table.file_columns().position(|candidate| candidate.name == column);
         found.unwrap_or_else(|| panic!("table {} has no column {column}", self.table.name))
     }
 
@@ -204,11 +175,7 @@ impl ParquetTable {
     pub fn end_row(&mut self) -> Result<(), Error> {
         self.rows += 1;
         self.waiting += 1;
-        if self.waiting == ROWS_OF_A_BATCH {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.waiting == ROWS_OF_A_BATCH { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -230,9 +197,7 @@ impl ParquetTable {
         self.waiting = 0;
         let batch =
             RecordBatch::try_new(self.schema.clone(), arrays).map_err(|cause| failed(&self.path, cause))?;
-        self.writer
-            .write(&batch)
-            .map_err(|cause| failed(&self.path, cause))
+        self.writer.write(&batch).map_err(|cause| failed(&self.path, cause))
     }
 
     /// Writes what waits, syncs the file and gives its path; none where no row was written, and the file is gone.
@@ -240,10 +205,7 @@ impl ParquetTable {
         if self.waiting > 0 {
             self.flush()?;
         }
-        let file = self
-            .writer
-            .into_inner()
-            .map_err(|cause| failed(&self.path, cause))?;
+        let file = self.writer.into_inner().map_err(|cause| failed(&self.path, cause))?;
         if self.rows == 0 {
             std::fs::remove_file(&self.path).map_err(|cause| failed(&self.path, cause))?;
             return Ok(None);
@@ -254,8 +216,5 @@ impl ParquetTable {
 }
 
 pub(crate) fn failed(path: &Path, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Write {
-        file: crate::source::name(path),
-        cause: Box::new(cause),
-    }
+    Error::Write { file: crate::source::name(path), cause: Box::new(cause) }
 }

@@ -3,20 +3,7 @@
 /// Days since 1970-01-01 of a proleptic Gregorian day. Algorithm: Howard Hinnant, "chrono-compatible low-level
 /// date algorithms".
 pub fn days_from_civil(year: i32, month: u32, day: u32) -> Option<i32> {
-    let lengths = [
-        31,
-        if is_leap(year) { 29 } else { 28 },
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
+    let lengths = [31, if is_leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     if !(1..=12).contains(&month)
         || day == 0
         || day > lengths[month as usize - 1]
@@ -89,11 +76,7 @@ pub fn date_text(days: i32) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + i32::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -110,20 +93,14 @@ pub fn parse_votes(text: &str) -> Option<f64> {
     if !text.starts_with(|first: char| first.is_ascii_digit() || "-+.".contains(first)) {
         return None;
     }
-    if text.contains(',') {
-        parse(&text.replace(',', ""))
-    } else {
-        parse(text)
-    }
+    if text.contains(',') { parse(&text.replace(',', "")) } else { parse(text) }
 }
 
 /// First Tuesday after the first Monday of November, as a day number.
 pub fn general_election_day(year: i32) -> Option<i32> {
     let first = days_from_civil(year, 11, 1)?;
     // 1970-01-01 was a Thursday: day 4 (a Monday) has remainder 4.
-    let monday = (0..7)
-        .map(|offset| first + offset)
-        .find(|day| day.rem_euclid(7) == 4)?;
+    let monday = (0..7).map(|offset| first + offset).find(|day| day.rem_euclid(7) == 4)?;
     Some(monday + 1)
 }
 
@@ -142,35 +119,16 @@ mod tests {
 
     #[test]
     fn impossible_and_masked_days_are_refused() {
-        for text in [
-            "02/30/2020",
-            "13/01/2020",
-            "XX-XX-XXXX",
-            "",
-            "1/1/20",
-            "01/01/20201",
-        ] {
+        for text in ["02/30/2020", "13/01/2020", "XX-XX-XXXX", "", "1/1/20", "01/01/20201"] {
             assert_eq!(parse_date(text, "%m/%d/%Y"), None, "{text}");
         }
-        assert_eq!(
-            parse_date("1/2/2020", "%m/%d/%Y"),
-            parse_date("2020-01-02", "%Y-%m-%d")
-        );
-        assert_eq!(
-            parse_date("01/02/2020 13:00", "%m/%d/%Y"),
-            parse_date("2020-01-02", "%Y-%m-%d")
-        );
+        assert_eq!(parse_date("1/2/2020", "%m/%d/%Y"), parse_date("2020-01-02", "%Y-%m-%d"));
+        assert_eq!(parse_date("01/02/2020 13:00", "%m/%d/%Y"), parse_date("2020-01-02", "%Y-%m-%d"));
     }
 
     #[test]
     fn general_elections_fall_on_their_published_days() {
-        for day in [
-            "2016-11-08",
-            "2018-11-06",
-            "2020-11-03",
-            "2022-11-08",
-            "2024-11-05",
-        ] {
+        for day in ["2016-11-08", "2018-11-06", "2020-11-03", "2022-11-08", "2024-11-05"] {
             let year = day[..4].parse().unwrap_or_default();
             assert_eq!(general_election_day(year).map(date_text).as_deref(), Some(day));
         }
@@ -178,13 +136,9 @@ mod tests {
 
     #[test]
     fn counts_are_never_negative_or_words() {
-        for (text, value) in [
-            ("37,410", Some(37410.0)),
-            ("736.5", Some(736.5)),
-            ("-3", None),
-            ("NA", None),
-            ("inf", None),
-        ] {
+        for (text, value) in
+            [("37,410", Some(37410.0)), ("736.5", Some(736.5)), ("-3", None), ("NA", None), ("inf", None)]
+        {
             assert_eq!(parse_count(text), value);
         }
     }

@@ -16,23 +16,15 @@ pub struct Header {
 
 impl Header {
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.names
-            .iter()
-            .position(|candidate| candidate.eq_ignore_ascii_case(name))
+        self.names.iter().position(|candidate| candidate.eq_ignore_ascii_case(name))
     }
 
     /// Positions of columns that a file must have.
     pub fn require<const N: usize>(&self, names: [&str; N]) -> Result<[usize; N], Error> {
-        let missing: Vec<&str> = names
-            .into_iter()
-            .filter(|name| self.find(name).is_none())
-            .collect();
+        let missing: Vec<&str> = names.into_iter().filter(|name| self.find(name).is_none()).collect();
         if !missing.is_empty() {
             let detail = format!("it lacks the columns {}", missing.join(", "));
-            return Err(Error::WrongLayout {
-                file: self.file.clone(),
-                detail,
-            });
+            return Err(Error::WrongLayout { file: self.file.clone(), detail });
         }
         Ok(names.map(|name| self.find(name).unwrap_or(usize::MAX)))
     }
@@ -52,9 +44,7 @@ impl Row<'_> {
     }
 
     pub fn reject(&self, column: Option<usize>, reason: &str) -> Reject {
-        let name = column
-            .and_then(|index| self.header.names.get(index))
-            .map(String::as_str);
+        let name = column.and_then(|index| self.header.names.get(index)).map(String::as_str);
         let value = column.map(|index| self.get(index)).unwrap_or_default();
         Reject::new(&self.header.file, self.line, name, &value, reason)
     }
@@ -92,21 +82,9 @@ pub fn each_file<H>(
             let mut blocks = Blocks::new(text, true, "windows-1252");
             let mut fields = Fields::default();
             let mut opened: Option<(Header, H)> = None;
-            let framing = Framing::Delimited {
-                delimiter: b',',
-                quoted: true,
-            };
+            let framing = Framing::Delimited { delimiter: b',', quoted: true };
             while let Some(block) = blocks.next_block()? {
-                one_block(
-                    &name,
-                    &block,
-                    &framing,
-                    &mut fields,
-                    &mut opened,
-                    report,
-                    &mut open,
-                    &mut each,
-                )?;
+                one_block(&name, &block, &framing, &mut fields, &mut opened, report, &mut open, &mut each)?;
                 progress.rows(block.text.len() as u64 / 128)?;
             }
             if opened.is_none() {
@@ -115,17 +93,12 @@ pub fn each_file<H>(
         }
     }
     if report.rows_read == 0 {
-        return Err(Error::Empty {
-            file: paths.first().map(|path| source::name(path)).unwrap_or_default(),
-        });
+        return Err(Error::Empty { file: paths.first().map(|path| source::name(path)).unwrap_or_default() });
     }
     Ok(())
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the inner half of `each_file`, split for its length"
-)]
+#[expect(clippy::too_many_arguments, reason = "the inner half of `each_file`, split for its length")]
 fn one_block<H>(
     name: &str,
     block: &Block,
@@ -143,24 +116,14 @@ fn one_block<H>(
         fields,
         |line, record, fields| -> Result<(), Error> {
             let Some((header, handler)) = opened else {
-                let names = (0..fields.len())
-                    .map(|index| fields.get(record, index).into_owned())
-                    .collect();
-                let header = Header {
-                    file: name.to_string(),
-                    names,
-                };
+                let names = (0..fields.len()).map(|index| fields.get(record, index).into_owned()).collect();
+                let header = Header { file: name.to_string(), names };
                 let handler = open(&header)?;
                 *opened = Some((header, handler));
                 return Ok(());
             };
             report.rows_read += 1;
-            let row = Row {
-                header,
-                line,
-                record,
-                fields,
-            };
+            let row = Row { header, line, record, fields };
             if fields.len() != header.names.len() {
                 report.reject(row.reject(None, "wrong number of fields"));
                 return Ok(());

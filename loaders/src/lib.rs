@@ -64,11 +64,7 @@ impl Progress {
     /// Counts rows and fails if somebody asked to stop.
     fn rows(&self, rows: u64) -> Result<(), Error> {
         self.rows.fetch_add(rows, Ordering::Relaxed);
-        if self.cancelled.load(Ordering::Relaxed) {
-            Err(Error::Cancelled)
-        } else {
-            Ok(())
-        }
+        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
 
@@ -92,12 +88,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     #[error("{rejected} of {read} rows rejected, more than the {limit_percent} % allowed: {reasons}")]
-    TooManyRejects {
-        rejected: u64,
-        read: u64,
-        limit_percent: f64,
-        reasons: String,
-    },
+    TooManyRejects { rejected: u64, read: u64, limit_percent: f64, reasons: String },
     #[error("cannot write the staging file {file}")]
     Write {
         file: String,

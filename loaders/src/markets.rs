@@ -16,33 +16,15 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     let started = Instant::now();
     let table = catalog::table("media_markets").expect("the catalog has every loader's table");
     let mut writer = ParquetTable::create_whole(table, options.staging.join("media_markets.parquet"))?;
-    let [fips_at, county_at, state_at, market_at, name_at, homes_at] = [
-        "county_fips",
-        "county",
-        "state",
-        "market_id",
-        "market",
-        "tv_households",
-    ]
-    .map(|name| writer.position(name));
-    let mut report = Report {
-        files: options.sources.clone(),
-        ..Report::default()
-    };
+    let [fips_at, county_at, state_at, market_at, name_at, homes_at] =
+        ["county_fips", "county", "state", "market_id", "market", "tv_households"]
+            .map(|name| writer.position(name));
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
     each_file(
         paths,
         progress,
         &mut report,
-        |header| {
-            header.require([
-                "county_fips",
-                "county",
-                "state",
-                "dma_code",
-                "dma_name",
-                "tv_households",
-            ])
-        },
+        |header| header.require(["county_fips", "county", "state", "dma_code", "dma_name", "tv_households"]),
         |columns, row| {
             let [fips, county, state, code, name, homes] = columns.map(|column| row.get(column));
             let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -69,13 +51,6 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     )?;
     report.finish(options, started)?;
     let files = writer.finish()?.into_iter().collect();
-    let staged = StagedTable {
-        table: table.name.clone(),
-        partition: Vec::new(),
-        files,
-    };
-    Ok(Staged {
-        tables: vec![staged],
-        report,
-    })
+    let staged = StagedTable { table: table.name.clone(), partition: Vec::new(), files };
+    Ok(Staged { tables: vec![staged], report })
 }

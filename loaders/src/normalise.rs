@@ -175,10 +175,7 @@ impl KeyMaker {
     }
 
     fn push_line(&mut self, line: &str) {
-        if !line
-            .trim_start()
-            .starts_with(|first: char| first.is_ascii_digit())
-        {
+        if !line.trim_start().starts_with(|first: char| first.is_ascii_digit()) {
             return;
         }
         self.upper.clear();
@@ -202,9 +199,7 @@ impl KeyMaker {
             } else if at == 1 || at == last {
                 // A direction stands before or behind the street; a type only behind it.
                 let direction = (last > 1).then(|| replace(DIRECTIONS, word)).flatten();
-                direction
-                    .or_else(|| (at > 1).then(|| replace(STREET_TYPES, word)).flatten())
-                    .unwrap_or(word)
+                direction.or_else(|| (at > 1).then(|| replace(STREET_TYPES, word)).flatten()).unwrap_or(word)
             } else if at + 1 == last && is_direction(words[last]) {
                 replace(STREET_TYPES, word).unwrap_or(word)
             } else {
@@ -219,16 +214,11 @@ impl KeyMaker {
 }
 
 fn is_direction(word: &str) -> bool {
-    DIRECTIONS
-        .iter()
-        .any(|(long, short)| word == *long || word == *short)
+    DIRECTIONS.iter().any(|(long, short)| word == *long || word == *short)
 }
 
 fn replace(table: &[(&'static str, &'static str)], word: &str) -> Option<&'static str> {
-    table
-        .iter()
-        .find(|(long, _)| *long == word)
-        .map(|(_, short)| *short)
+    table.iter().find(|(long, _)| *long == word).map(|(_, short)| *short)
 }
 
 #[cfg(test)]
@@ -238,30 +228,19 @@ mod tests {
     #[test]
     fn spellings_of_one_address_share_a_key() {
         for (left, right) in [
-            (
-                ("1745 T Street Southeast", "", "20020"),
-                ("1745 T ST SE", "WASHINGTON", "20020-1234"),
-            ),
-            (
-                ("12 North Main Street Apt 4", "", "80419"),
-                ("12  N MAIN ST", "", "80419"),
-            ),
+            (("1745 T Street Southeast", "", "20020"), ("1745 T ST SE", "WASHINGTON", "20020-1234")),
+            (("12 North Main Street Apt 4", "", "80419"), ("12  N MAIN ST", "", "80419")),
             (("5 Elm Ave. #3", "Boulder", ""), ("5 elm avenue", "BOULDER", "")),
         ] {
-            assert_eq!(
-                match_key(left.0, left.1, left.2),
-                match_key(right.0, right.1, right.2)
-            );
+            assert_eq!(match_key(left.0, left.1, left.2), match_key(right.0, right.1, right.2));
         }
     }
 
     #[test]
     fn different_streets_keep_different_keys() {
-        for (left, right) in [
-            ("5 Court St", "5 Street Ct"),
-            ("5 North St", "5 South St"),
-            ("5 Avenue A", "5 Avenue B"),
-        ] {
+        for (left, right) in
+            [("5 Court St", "5 Street Ct"), ("5 North St", "5 South St"), ("5 Avenue A", "5 Avenue B")]
+        {
             assert_ne!(match_key(left, "", "80419"), match_key(right, "", "80419"));
         }
         assert_eq!(match_key("PO Box 5", "", "80419"), "");

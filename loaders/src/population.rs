@@ -40,10 +40,7 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     let started = Instant::now();
     let table = catalog::table("population").expect("the catalog has every loader's table");
     let mut writers: BTreeMap<&'static str, ParquetTable> = BTreeMap::new();
-    let mut report = Report {
-        files: options.sources.clone(),
-        ..Report::default()
-    };
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
     each_file(
         paths,
         progress,
@@ -85,11 +82,7 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     let mut tables = Vec::new();
     for (state, writer) in writers {
         let files = writer.finish()?.into_iter().collect();
-        tables.push(StagedTable {
-            table: table.name.clone(),
-            partition: vec![state.to_string()],
-            files,
-        });
+        tables.push(StagedTable { table: table.name.clone(), partition: vec![state.to_string()], files });
     }
     Ok(Staged { tables, report })
 }

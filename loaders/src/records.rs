@@ -65,10 +65,7 @@ impl Blocks {
         let bytes = std::mem::replace(&mut self.carry, rest);
         let first_line = self.line;
         self.line += memchr_iter(b'\n', &bytes).count() as u64;
-        Ok(Some(Block {
-            text: self.decode(bytes),
-            first_line,
-        }))
+        Ok(Some(Block { text: self.decode(bytes), first_line }))
     }
 
     fn fill(&mut self) -> Result<(), Error> {
@@ -77,14 +74,10 @@ impl Blocks {
         let count = outcome.map_err(|cause| match cause.kind() {
             std::io::ErrorKind::UnexpectedEof
             | std::io::ErrorKind::InvalidData
-            | std::io::ErrorKind::InvalidInput => Error::Damaged {
-                file: self.name.clone(),
-                detail: cause.to_string(),
-            },
-            _ => Error::Read {
-                file: self.name.clone(),
-                cause,
-            },
+            | std::io::ErrorKind::InvalidInput => {
+                Error::Damaged { file: self.name.clone(), detail: cause.to_string() }
+            }
+            _ => Error::Read { file: self.name.clone(), cause },
         })?;
         self.ended = count == 0;
         if !self.started {
@@ -100,9 +93,7 @@ impl Blocks {
             None if self.carry.is_empty() => self.carry = piece,
             None => self.carry.extend_from_slice(&piece),
             Some(decoder) => {
-                let need = decoder
-                    .max_utf8_buffer_length(piece.len())
-                    .unwrap_or(piece.len() * 3 + 16);
+                let need = decoder.max_utf8_buffer_length(piece.len()).unwrap_or(piece.len() * 3 + 16);
                 let mut text = String::with_capacity(need);
                 let _ = decoder.decode_to_string(&piece, &mut text, self.ended);
                 self.carry.extend_from_slice(text.as_bytes());
@@ -120,7 +111,7 @@ impl Blocks {
         }
         let mut cut = last;
         for _ in 0..LINES_OF_A_RECORD {
-            if memchr_iter(b'"', &self.carry[..cut]).count() % 2 == 0 {
+            if memchr_iter(b'"', &self.carry[..cut]).count().is_multiple_of(2) {
                 return cut;
             }
             match memrchr(b'\n', &self.carry[..cut - 1]) {
@@ -147,11 +138,7 @@ impl Blocks {
             }
         };
         // Some states pad empty fields with NUL characters.
-        if memchr(0, text.as_bytes()).is_some() {
-            text.replace('\0', "")
-        } else {
-            text
-        }
+        if memchr(0, text.as_bytes()).is_some() { text.replace('\0', "") } else { text }
     }
 }
 
@@ -180,21 +167,11 @@ impl Fields {
         let Some(span) = self.spans.get(index) else {
             return Cow::Borrowed("");
         };
-        let text = record
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or_default();
+        let text = record.get(span.start as usize..span.end as usize).unwrap_or_default();
         let blank = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
         let bytes = text.as_bytes();
-        let text = if blank(bytes.first()) || blank(bytes.last()) {
-            text.trim_ascii()
-        } else {
-            text
-        };
-        if span.doubled {
-            Cow::Owned(text.replace("\"\"", "\""))
-        } else {
-            Cow::Borrowed(text)
-        }
+        let text = if blank(bytes.first()) || blank(bytes.last()) { text.trim_ascii() } else { text };
+        if span.doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
 
     /// Splits a record at its delimiters. False if a quote is still open at the end.
@@ -228,22 +205,12 @@ impl Fields {
                         return false;
                     }
                 };
-                self.spans.push(Span {
-                    start: start as u32,
-                    end: end as u32,
-                    doubled,
-                });
+                self.spans.push(Span { start: start as u32, end: end as u32, doubled });
                 at = end + 1;
             } else {
-                let end = bytes[at..]
-                    .iter()
-                    .position(|byte| *byte == delimiter)
-                    .map_or(bytes.len(), |o| at + o);
-                self.spans.push(Span {
-                    start: at as u32,
-                    end: end as u32,
-                    doubled: false,
-                });
+                let end =
+                    bytes[at..].iter().position(|byte| *byte == delimiter).map_or(bytes.len(), |o| at + o);
+                self.spans.push(Span { start: at as u32, end: end as u32, doubled: false });
                 at = end;
             }
             if at >= bytes.len() {
@@ -251,11 +218,7 @@ impl Fields {
             }
             at += 1;
             if at == bytes.len() {
-                self.spans.push(Span {
-                    start: at as u32,
-                    end: at as u32,
-                    doubled: false,
-                });
+                self.spans.push(Span { start: at as u32, end: at as u32, doubled: false });
                 return true;
             }
         }
@@ -329,11 +292,7 @@ fn line_at(text: &str, start: usize) -> (&str, usize) {
     let bytes = text.as_bytes();
     let end = memchr(b'\n', &bytes[start..]).map_or(text.len(), |offset| start + offset);
     let next = (end + 1).min(text.len().max(end));
-    let stop = if end > start && bytes[end - 1] == b'\r' {
-        end - 1
-    } else {
-        end
-    };
+    let stop = if end > start && bytes[end - 1] == b'\r' { end - 1 } else { end };
     (&text[start..stop], next)
 }
 
@@ -364,14 +323,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &[(u64, &[&str])], broken_lines: &[u64]) {
-        let block = Block {
-            text: text.to_string(),
-            first_line: 1,
-        };
-        let framing = Framing::Delimited {
-            delimiter: b',',
-            quoted: true,
-        };
+        let block = Block { text: text.to_string(), first_line: 1 };
+        let framing = Framing::Delimited { delimiter: b',', quoted: true };
         let (mut records, mut broken) = (Vec::new(), Vec::new());
         let outcome: Result<(), ()> = for_each_record(
             &block,
@@ -380,9 +333,7 @@ mod tests {
             |line, record, fields| {
                 records.push((
                     line,
-                    (0..fields.len())
-                        .map(|i| fields.get(record, i).to_string())
-                        .collect::<Vec<_>>(),
+                    (0..fields.len()).map(|i| fields.get(record, i).to_string()).collect::<Vec<_>>(),
                 ));
                 Ok(())
             },
@@ -399,24 +350,13 @@ mod tests {
 
     #[test]
     fn quotes_delimiters_and_line_ends_within_fields_are_kept() {
-        check(
-            "a,\"b,c\",\"d\"\"e\"\r\n,\"\",\n",
-            &[(1, &["a", "b,c", "d\"e"]), (2, &["", "", ""])],
-            &[],
-        );
-        check(
-            "\"two\nlines\",x\ny,z\n",
-            &[(1, &["two\nlines", "x"]), (3, &["y", "z"])],
-            &[],
-        );
+        check("a,\"b,c\",\"d\"\"e\"\r\n,\"\",\n", &[(1, &["a", "b,c", "d\"e"]), (2, &["", "", ""])], &[]);
+        check("\"two\nlines\",x\ny,z\n", &[(1, &["two\nlines", "x"]), (3, &["y", "z"])], &[]);
     }
 
     #[test]
     fn fixed_width_fields_are_cut_at_their_ranges_and_short_lines_end_empty() {
-        let block = Block {
-            text: "SMITH   0042F\nLEE     0043\n".into(),
-            first_line: 1,
-        };
+        let block = Block { text: "SMITH   0042F\nLEE     0043\n".into(), first_line: 1 };
         let framing = Framing::FixedWidth(vec![(0, 8), (8, 12), (12, 13)]);
         let mut records = Vec::new();
         let outcome: Result<(), ()> = for_each_record(
@@ -435,25 +375,15 @@ mod tests {
 
     #[test]
     fn a_stray_quote_spoils_at_most_its_own_line() {
-        check(
-            "\"Robert \"Bob\" B\",x\ny,z\n",
-            &[(1, &["Robert \"Bob\" B", "x"]), (2, &["y", "z"])],
-            &[],
-        );
+        check("\"Robert \"Bob\" B\",x\ny,z\n", &[(1, &["Robert \"Bob\" B", "x"]), (2, &["y", "z"])], &[]);
         check("\"open,x\ny,z\n", &[(2, &["y", "z"])], &[1]);
     }
 
     #[test]
     fn a_file_in_a_legacy_encoding_is_read_line_by_line() {
         let bytes: &[u8] = b"caf\xe9\nna\xc3\xafve\n";
-        let text = Text {
-            name: "x".into(),
-            reader: Box::new(bytes),
-        };
-        let block = Blocks::new(text, false, "windows-1252")
-            .next_block()
-            .ok()
-            .flatten();
+        let text = Text { name: "x".into(), reader: Box::new(bytes) };
+        let block = Blocks::new(text, false, "windows-1252").next_block().ok().flatten();
         assert_eq!(block.map(|block| block.text).as_deref(), Some("café\nnaïve\n"));
     }
 }

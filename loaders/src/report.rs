@@ -47,10 +47,7 @@ pub fn value_class(value: &str) -> &'static str {
         "empty"
     } else if value.chars().all(|character| character.is_ascii_digit()) {
         "digits"
-    } else if value
-        .chars()
-        .all(|character| character.is_alphabetic() || character == ' ')
-    {
+    } else if value.chars().all(|character| character.is_alphabetic() || character == ' ') {
         "letters"
     } else {
         "mixed"
@@ -92,17 +89,13 @@ impl Report {
 
     /// Closes the report, or refuses the load where more rows were rejected than allowed.
     pub fn finish(&mut self, options: &Options, started: Instant) -> Result<(), Error> {
-        self.rejects
-            .sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        self.rejects.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         self.seconds = started.elapsed().as_secs_f64();
         self.rows_per_second = self.rows_read as f64 / self.seconds.max(1e-9);
         if self.rows_rejected as f64 > options.max_rejects * self.rows_read as f64 {
             let mut reasons: Vec<_> = self.rejected_by_reason.iter().collect();
             reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-            let reasons = reasons
-                .iter()
-                .take(5)
-                .map(|(reason, count)| format!("{reason} ({count})"));
+            let reasons = reasons.iter().take(5).map(|(reason, count)| format!("{reason} ({count})"));
             let first = self.rejects.first().map(|reject| match &reject.column {
                 Some(column) => format!("; first in {} line {}, column {column}", reject.file, reject.line),
                 None => format!("; first in {} line {}", reject.file, reject.line),

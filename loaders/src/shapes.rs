@@ -43,19 +43,13 @@ pub fn read(path: &Path, progress: &Arc<Progress>) -> Result<Vec<Area>, Error> {
         let mut document = String::new();
         let name = text.name;
         let mut reader = text.reader;
-        reader
-            .read_to_string(&mut document)
-            .map_err(|error| damaged(path, &error.to_string()))?;
+        reader.read_to_string(&mut document).map_err(|error| damaged(path, &error.to_string()))?;
         if document.trim().is_empty() {
             return Err(Error::Empty { file: name });
         }
-        let parsed = document
-            .trim_start_matches('\u{feff}')
-            .parse::<GeoJson>()
-            .map_err(|error| Error::WrongLayout {
-                file: name.clone(),
-                detail: format!("not GeoJSON: {error}"),
-            })?;
+        let parsed = document.trim_start_matches('\u{feff}').parse::<GeoJson>().map_err(|error| {
+            Error::WrongLayout { file: name.clone(), detail: format!("not GeoJSON: {error}") }
+        })?;
         let features = match parsed {
             GeoJson::FeatureCollection(collection) => collection.features,
             GeoJson::Feature(feature) => vec![feature],
@@ -78,10 +72,8 @@ pub fn read(path: &Path, progress: &Arc<Progress>) -> Result<Vec<Area>, Error> {
 
 fn holds_geojson(path: &Path) -> Result<bool, Error> {
     let archive = source::archive(path)?;
-    let json = archive
-        .file_names()
-        .filter_map(|name| name.ok())
-        .any(|name| name.to_lowercase().ends_with("json"));
+    let json =
+        archive.file_names().filter_map(|name| name.ok()).any(|name| name.to_lowercase().ends_with("json"));
     Ok(json)
 }
 
@@ -91,12 +83,7 @@ fn attributes_of(feature: &Feature) -> BTreeMap<String, String> {
         serde_json::Value::Null => String::new(),
         other => other.to_string(),
     };
-    feature
-        .properties
-        .iter()
-        .flatten()
-        .map(|(name, value)| (name.clone(), text(value)))
-        .collect()
+    feature.properties.iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
 fn outline_of(feature: &Feature) -> Result<MultiPolygon<f64>, &'static str> {
@@ -116,9 +103,7 @@ fn outline_of(feature: &Feature) -> Result<MultiPolygon<f64>, &'static str> {
 fn read_shapefile(path: &Path, progress: &Arc<Progress>) -> Result<Vec<Area>, Error> {
     let mut parts = members(path)?;
     let mut take = |ending: &str| {
-        let found = parts
-            .iter()
-            .position(|(name, _)| name.to_lowercase().ends_with(ending));
+        let found = parts.iter().position(|(name, _)| name.to_lowercase().ends_with(ending));
         found.map(|at| parts.swap_remove(at).1)
     };
     let missing = |ending: &str| {
@@ -136,17 +121,12 @@ fn read_shapefile(path: &Path, progress: &Arc<Progress>) -> Result<Vec<Area>, Er
         .with_encoding(dbase::encoding::UnicodeLossy)
         .build(Cursor::new(table))
         .map_err(|error| fail(&error))?;
-    let mut reader = shapefile::Reader::new(
-        ShapeReader::new(Cursor::new(shapes)).map_err(|error| fail(&error))?,
-        table,
-    );
+    let mut reader =
+        shapefile::Reader::new(ShapeReader::new(Cursor::new(shapes)).map_err(|error| fail(&error))?, table);
     let mut areas = Vec::new();
     for (index, item) in reader.iter_shapes_and_records().enumerate() {
         let (shape, record) = item.map_err(|error| fail(&error))?;
-        let attributes = record
-            .into_iter()
-            .map(|(name, value)| (name, field_text(&value)))
-            .collect();
+        let attributes = record.into_iter().map(|(name, value)| (name, field_text(&value))).collect();
         let outline = match shape {
             Shape::Polygon(polygon) => MultiPolygon::try_from(polygon).map_err(|_| "a broken outline"),
             Shape::PolygonM(polygon) => MultiPolygon::try_from(polygon).map_err(|_| "a broken outline"),
@@ -154,11 +134,7 @@ fn read_shapefile(path: &Path, progress: &Arc<Progress>) -> Result<Vec<Area>, Er
             Shape::NullShape => Err("the outline is missing"),
             _ => Err("not a polygon"),
         };
-        areas.push(Area {
-            number: index as u64 + 1,
-            attributes,
-            outline,
-        });
+        areas.push(Area { number: index as u64 + 1, attributes, outline });
     }
     progress.rows(areas.len() as u64)?;
     Ok(areas)
@@ -169,17 +145,10 @@ fn members(path: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let mut archive = source::archive(path)?;
     let mut parts = Vec::new();
     for index in 0..archive.len() {
-        let mut member = archive
-            .by_index(index)
-            .map_err(|error| damaged(path, &error.to_string()))?;
-        let name = member
-            .name()
-            .map_err(|error| damaged(path, &error.to_string()))?
-            .into_owned();
+        let mut member = archive.by_index(index).map_err(|error| damaged(path, &error.to_string()))?;
+        let name = member.name().map_err(|error| damaged(path, &error.to_string()))?.into_owned();
         let mut bytes = Vec::new();
-        member
-            .read_to_end(&mut bytes)
-            .map_err(|error| damaged(path, &error.to_string()))?;
+        member.read_to_end(&mut bytes).map_err(|error| damaged(path, &error.to_string()))?;
         parts.push((name, bytes));
     }
     Ok(parts)
@@ -187,19 +156,14 @@ fn members(path: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
 
 fn check_projection(path: &Path, text: &str) -> Result<(), Error> {
     let upper = text.to_uppercase().replace(['_', ' '], "");
-    let known = ["NORTHAMERICAN1983", "NAD83", "WGS1984", "WGS84"]
-        .iter()
-        .any(|datum| upper.contains(datum));
+    let known = ["NORTHAMERICAN1983", "NAD83", "WGS1984", "WGS84"].iter().any(|datum| upper.contains(datum));
     if upper.starts_with("GEOGCS") && known {
         return Ok(());
     }
     let name = text.split('"').nth(1).unwrap_or("unnamed");
     let detail =
         format!("its coordinate system {name} is not geographic NAD83 or WGS 84; reproject it first");
-    Err(Error::WrongLayout {
-        file: source::name(path),
-        detail,
-    })
+    Err(Error::WrongLayout { file: source::name(path), detail })
 }
 
 fn field_text(value: &FieldValue) -> String {

@@ -13,9 +13,7 @@ use crate::{Error, Progress};
 
 /// File name without its folder: messages and rejects never show where a file lies.
 pub fn name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Name without folder and without its endings: `tl_2020_08_vtd20.geojson.gz` gives `tl_2020_08_vtd20`.
@@ -30,24 +28,14 @@ pub fn identify(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Error> {
 }
 
 fn identify_one(path: &Path) -> Result<SourceFile, Error> {
-    let fail = |cause| Error::Read {
-        file: name(path),
-        cause,
-    };
+    let fail = |cause| Error::Read { file: name(path), cause };
     let file = File::open(path).map_err(fail)?;
     let mut hasher = blake3::Hasher::new();
-    let bytes = hasher
-        .update_reader(BufReader::with_capacity(1 << 20, file))
-        .map_err(fail)?
-        .count();
+    let bytes = hasher.update_reader(BufReader::with_capacity(1 << 20, file)).map_err(fail)?.count();
     if bytes == 0 {
         return Err(Error::Empty { file: name(path) });
     }
-    Ok(SourceFile {
-        name: name(path),
-        bytes,
-        blake3: hasher.finalize().to_hex().to_string(),
-    })
+    Ok(SourceFile { name: name(path), bytes, blake3: hasher.finalize().to_hex().to_string() })
 }
 
 /// A readable text inside a source file.
@@ -61,56 +49,33 @@ pub struct Text {
 /// `endings` (any ending where the list is empty).
 pub fn open(path: &Path, endings: &[&str], progress: &Arc<Progress>) -> Result<Vec<Text>, Error> {
     let lower = name(path).to_lowercase();
-    let fail = |cause| Error::Read {
-        file: name(path),
-        cause,
-    };
+    let fail = |cause| Error::Read { file: name(path), cause };
     if lower.ends_with(".zip") {
         return members(path, endings, progress);
     }
     let file = File::open(path).map_err(fail)?;
-    let counted = Counted {
-        inner: BufReader::with_capacity(1 << 20, file),
-        progress: progress.clone(),
-    };
+    let counted = Counted { inner: BufReader::with_capacity(1 << 20, file), progress: progress.clone() };
     if lower.ends_with(".gz") {
         let reader = flate2::read::MultiGzDecoder::new(counted);
-        return Ok(vec![Text {
-            name: name(path),
-            reader: Box::new(reader),
-        }]);
+        return Ok(vec![Text { name: name(path), reader: Box::new(reader) }]);
     }
-    Ok(vec![Text {
-        name: name(path),
-        reader: Box::new(counted),
-    }])
+    Ok(vec![Text { name: name(path), reader: Box::new(counted) }])
 }
 
 fn members(path: &Path, endings: &[&str], progress: &Arc<Progress>) -> Result<Vec<Text>, Error> {
     let mut archive = archive(path)?;
     let mut texts = Vec::new();
     for index in 0..archive.len() {
-        let member = archive
-            .by_index(index)
-            .map_err(|error| damaged(path, &error.to_string()))?;
-        let member_name = member
-            .name()
-            .map_err(|error| damaged(path, &error.to_string()))?
-            .into_owned();
+        let member = archive.by_index(index).map_err(|error| damaged(path, &error.to_string()))?;
+        let member_name = member.name().map_err(|error| damaged(path, &error.to_string()))?.into_owned();
         let fits = |ending: &&str| member_name.to_lowercase().ends_with(*ending);
         if member.is_file() && (endings.is_empty() || endings.iter().any(fits)) {
             let reader = Box::new(Member::inflate(path, index, member.compressed_size(), progress)?);
-            texts.push(Text {
-                name: member_name,
-                reader,
-            });
+            texts.push(Text { name: member_name, reader });
         }
     }
     if texts.is_empty() {
-        return Err(damaged(
-            path,
-            &format!("the archive holds no {} file", endings.join(" or ")),
-        ));
+        return Err(damaged(path, &format!("the archive holds no {} file", endings.join(" or "))));
     }
     Ok(texts)
 }
@@ -119,18 +84,12 @@ pub(crate) type Archive = zip::ZipArchive<BufReader<File>>;
 
 /// Opens a zip archive; a truncated one has no directory and fails here.
 pub(crate) fn archive(path: &Path) -> Result<Archive, Error> {
-    let file = File::open(path).map_err(|cause| Error::Read {
-        file: name(path),
-        cause,
-    })?;
+    let file = File::open(path).map_err(|cause| Error::Read { file: name(path), cause })?;
     zip::ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(path, &error.to_string()))
 }
 
 pub(crate) fn damaged(path: &Path, detail: &str) -> Error {
-    Error::Damaged {
-        file: name(path),
-        detail: detail.to_string(),
-    }
+    Error::Damaged { file: name(path), detail: detail.to_string() }
 }
 
 /// Counts the bytes that are read, as they lie on disk.
@@ -178,20 +137,14 @@ impl Member {
                 let outcome = (&mut member).take(PIECE as u64).read_to_end(&mut piece);
                 let done = matches!(outcome, Ok(0));
                 let read = piece.len() as u64;
-                progress
-                    .bytes
-                    .fetch_add(read * compressed / total, Ordering::Relaxed);
+                progress.bytes.fetch_add(read * compressed / total, Ordering::Relaxed);
                 let message = outcome.map(|_| piece);
                 if done || sender.send(message).is_err() {
                     return;
                 }
             }
         });
-        Ok(Member {
-            pieces,
-            piece: Vec::new(),
-            taken: 0,
-        })
+        Ok(Member { pieces, piece: Vec::new(), taken: 0 })
     }
 }
 

@@ -36,12 +36,7 @@ pub struct Column {
 
 impl From<(String, ColumnType, Privacy, String)> for Column {
     fn from((name, column_type, privacy, meaning): (String, ColumnType, Privacy, String)) -> Self {
-        Column {
-            name,
-            column_type,
-            privacy,
-            meaning,
-        }
+        Column { name, column_type, privacy, meaning }
     }
 }
 
@@ -120,9 +115,7 @@ impl Table {
 
     /// The columns that Parquet files hold: all but those that the folder names carry.
     pub fn file_columns(&self) -> impl Iterator<Item = &Column> {
-        self.columns
-            .iter()
-            .filter(|column| !self.partition_by.contains(&column.name))
+        self.columns.iter().filter(|column| !self.partition_by.contains(&column.name))
     }
 }
 
@@ -185,22 +178,9 @@ mod tests {
             let mut names: Vec<_> = table.columns.iter().map(|column| &column.name).collect();
             names.sort();
             names.dedup();
-            assert_eq!(
-                names.len(),
-                table.columns.len(),
-                "{} names a column twice",
-                table.name
-            );
-            assert!(
-                table.columns.iter().all(|column| column.meaning.len() > 2),
-                "{}",
-                table.name
-            );
-            assert!(
-                table.partition_by.iter().all(|name| table.column(name).is_some()),
-                "{}",
-                table.name
-            );
+            assert_eq!(names.len(), table.columns.len(), "{} names a column twice", table.name);
+            assert!(table.columns.iter().all(|column| column.meaning.len() > 2), "{}", table.name);
+            assert!(table.partition_by.iter().all(|name| table.column(name).is_some()), "{}", table.name);
         }
     }
 

@@ -61,26 +61,17 @@ pub const STATES: &[(&str, &str, &str)] = &[
 /// Postal code for a FIPS code with or without its leading zero.
 pub fn state_of_fips(fips: &str) -> Option<&'static str> {
     let padded = format!("{:0>2}", fips.trim());
-    STATES
-        .iter()
-        .find(|(_, code, _)| *code == padded)
-        .map(|(postal, ..)| *postal)
+    STATES.iter().find(|(_, code, _)| *code == padded).map(|(postal, ..)| *postal)
 }
 
 /// Two-digit FIPS code for a postal code.
 pub fn fips_of_state(state: &str) -> Option<&'static str> {
-    STATES
-        .iter()
-        .find(|(postal, ..)| postal.eq_ignore_ascii_case(state))
-        .map(|(_, fips, _)| *fips)
+    STATES.iter().find(|(postal, ..)| postal.eq_ignore_ascii_case(state)).map(|(_, fips, _)| *fips)
 }
 
 /// Postal code for a state's name in any case.
 pub fn state_of_name(name: &str) -> Option<&'static str> {
-    STATES
-        .iter()
-        .find(|(.., full)| full.eq_ignore_ascii_case(name.trim()))
-        .map(|(postal, ..)| *postal)
+    STATES.iter().find(|(.., full)| full.eq_ignore_ascii_case(name.trim())).map(|(postal, ..)| *postal)
 }
 
 /// A kind of district.

@@ -207,10 +207,7 @@ impl Layout {
         let fits = rule.length.is_none_or(|length| length == code.len());
         let named = lines.districts.iter().filter_map(|(kind, (from, to))| {
             let kind = Kind::parse(kind)?;
-            Some((
-                kind,
-                kind.district_id(&self.state, code.get(*from..*to).filter(|_| fits)?)?,
-            ))
+            Some((kind, kind.district_id(&self.state, code.get(*from..*to).filter(|_| fits)?)?))
         });
         Some(named.collect())
     }
@@ -234,10 +231,7 @@ impl Layout {
             return None;
         }
         let code = format!("{code:0>width$}", width = rule.pad);
-        let id = rule
-            .id
-            .replace("{state}", &self.state_fips)
-            .replace("{county}", &county);
+        let id = rule.id.replace("{state}", &self.state_fips).replace("{county}", &county);
         let id = id.replace("{code}", &code);
         Some(rule.exceptions.get(&id).cloned().unwrap_or(id))
     }
@@ -255,20 +249,14 @@ impl Layout {
             Privacy::Identifying,
             "The state's own voter id.".to_string(),
         ))];
-        columns.extend(
-            self.voters
-                .columns
-                .iter()
-                .filter(|column| column.to.is_none())
-                .map(|column| {
-                    let meaning = match column.meaning.as_str() {
-                        "" => format!("Source column {}, as printed.", column.name),
-                        meaning => meaning.to_string(),
-                    };
-                    let privacy = column.privacy.unwrap_or(Privacy::Person);
-                    Column::from((column.table_name(), ColumnType::Text, privacy, meaning))
-                }),
-        );
+        columns.extend(self.voters.columns.iter().filter(|column| column.to.is_none()).map(|column| {
+            let meaning = match column.meaning.as_str() {
+                "" => format!("Source column {}, as printed.", column.name),
+                meaning => meaning.to_string(),
+            };
+            let privacy = column.privacy.unwrap_or(Privacy::Person);
+            Column::from((column.table_name(), ColumnType::Text, privacy, meaning))
+        }));
         Table {
             name: self.source_table_name(),
             meaning: format!(
@@ -299,10 +287,7 @@ const SOURCES: &[(&str, &str)] = layouts!["colorado.toml", "franklin.toml", "nor
 pub fn all() -> &'static [Layout] {
     static LAYOUTS: OnceLock<Vec<Layout>> = OnceLock::new();
     LAYOUTS.get_or_init(|| {
-        let table = |text: &str| {
-            text.parse::<toml::Table>()
-                .expect("layouts are checked by a test")
-        };
+        let table = |text: &str| text.parse::<toml::Table>().expect("layouts are checked by a test");
         let tables: Vec<toml::Table> = SOURCES.iter().map(|(_, text)| table(text)).collect();
         let finish = |own: &toml::Table| -> Layout {
             let mut whole = toml::Table::new();
@@ -324,9 +309,7 @@ pub fn all() -> &'static [Layout] {
 
 /// The layout of a state, by postal code in any case.
 pub fn of_state(state: &str) -> Option<&'static Layout> {
-    all()
-        .iter()
-        .find(|layout| layout.state.eq_ignore_ascii_case(state))
+    all().iter().find(|layout| layout.state.eq_ignore_ascii_case(state))
 }
 
 /// Every fault of a layout that a reader of the file would trip over.
@@ -338,28 +321,18 @@ pub fn faults(layout: &Layout) -> Vec<String> {
             if let Some(to) = &column.to
                 && table.column(to).is_none()
             {
-                faults.push(format!(
-                    "{}: {} goes to unknown column {to}",
-                    layout.state, column.name
-                ));
+                faults.push(format!("{}: {} goes to unknown column {to}", layout.state, column.name));
             }
             if let Some(code) = &column.code
                 && (!file.codes.contains_key(code) || table.column(code).is_none())
             {
-                faults.push(format!(
-                    "{}: {} names unknown code table {code}",
-                    layout.state, column.name
-                ));
+                faults.push(format!("{}: {} names unknown code table {code}", layout.state, column.name));
             }
             if file.reader.delimiter.is_none() && column.range.is_none() {
                 faults.push(format!("{}: {} has no range", layout.state, column.name));
             }
         }
-        if !file
-            .columns
-            .iter()
-            .any(|column| column.to.as_deref() == Some("voter_id"))
-        {
+        if !file.columns.iter().any(|column| column.to.as_deref() == Some("voter_id")) {
             faults.push(format!("{}: no column goes to voter_id", layout.state));
         }
     }
@@ -380,14 +353,8 @@ mod tests {
     #[test]
     fn a_colorado_precinct_code_names_its_vtd() {
         let colorado = of_state("co").expect("Colorado has a layout");
-        assert_eq!(
-            colorado.precinct_id("4304518258", None).as_deref(),
-            Some("08035035258")
-        );
-        assert_eq!(
-            colorado.precinct_id("2203364001", None).as_deref(),
-            Some("08014014001")
-        );
+        assert_eq!(colorado.precinct_id("4304518258", None).as_deref(), Some("08035035258"));
+        assert_eq!(colorado.precinct_id("2203364001", None).as_deref(), Some("08014014001"));
         assert_eq!(
             colorado.precinct_id("3053340001", None).as_deref(),
             Some("08079040001"),

@@ -7,29 +7,19 @@ fn an_earlier_release_answers_as_it_did() {
     let (_folder, lake) = own_lake();
     let history = demo_source("history_fk.csv");
     let server = Server::start(&lake);
-    let before = server.json("/v1/health/ready")["release"]
-        .as_str()
-        .expect("a release")
-        .to_string();
+    let before = server.json("/v1/health/ready")["release"].as_str().expect("a release").to_string();
     let path = format!("/v1/districts/county/98001/report?as_of={before}");
     let (_, first) = server.get(&path);
     // The first half of the history alone: turnout changes.
     let half = lake.parent().expect("a folder").join("half.csv");
     let lines = std::fs::read_to_string(history).expect("the history");
     let count = lines.lines().count() / 2;
-    std::fs::write(
-        &half,
-        lines.lines().take(count).collect::<Vec<_>>().join("\n") + "\n",
-    )
-    .expect("written");
+    std::fs::write(&half, lines.lines().take(count).collect::<Vec<_>>().join("\n") + "\n").expect("written");
     succeed(&lake, &["load", "history", text(&half), "--state", "FK"]);
     succeed(&lake, &["derive"]);
     let started = std::time::Instant::now();
     while server.json("/v1/health/ready")["release"] == before.as_str() {
-        assert!(
-            started.elapsed().as_secs() < 60,
-            "the server notices a new release"
-        );
+        assert!(started.elapsed().as_secs() < 60, "the server notices a new release");
     }
     let (_, after) = server.get("/v1/districts/county/98001/report");
     assert_ne!(first, after);

@@ -5,10 +5,7 @@ use super::harness::{Server, demo_lake};
 #[test]
 fn every_answer_names_its_release_and_is_not_sent_again_to_who_has_it() {
     let server = Server::start(&demo_lake());
-    let release = server.json("/v1/health/ready")["release"]
-        .as_str()
-        .expect("a release")
-        .to_string();
+    let release = server.json("/v1/health/ready")["release"].as_str().expect("a release").to_string();
     for path in [
         "/v1/districts?kind=county",
         "/v1/districts/county/98001/report",
@@ -37,15 +34,8 @@ fn tables_come_in_the_callers_format() {
     let (_, lines) = server.get("/v1/districts?kind=county&format=ndjson&limit=1000");
     assert_eq!(lines.lines().count(), 20);
     let accepted = server.response("/v1/districts?kind=county", &[("accept", "text/csv")]);
-    assert!(
-        accepted.headers()["content-type"]
-            .to_str()
-            .is_ok_and(|media| media.starts_with("text/csv"))
-    );
-    let parquet = server
-        .response("/v1/districts?kind=county&format=parquet", &[])
-        .bytes()
-        .expect("bytes");
+    assert!(accepted.headers()["content-type"].to_str().is_ok_and(|media| media.starts_with("text/csv")));
+    let parquet = server.response("/v1/districts?kind=county&format=parquet", &[]).bytes().expect("bytes");
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     assert_eq!(server.get("/v1/districts?format=xml").0, 400);
 }
@@ -57,11 +47,7 @@ fn pages_follow_each_other_without_a_gap_or_an_overlap() {
     let mut path = "/v1/districts?kind=precinct&limit=170".to_string();
     loop {
         let page = server.json(&path);
-        let ids = page["rows"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|row| row["id"].as_str());
+        let ids = page["rows"].as_array().into_iter().flatten().filter_map(|row| row["id"].as_str());
         seen.extend(ids.map(str::to_string));
         match page["next"].as_str() {
             Some(next) => path = format!("/v1/districts?kind=precinct&limit=170&after={next}"),
@@ -94,25 +80,13 @@ fn problems_are_told_as_problem_json_with_the_known_names() {
     ] {
         let response = server.response(path, &[]);
         assert_eq!(response.status().as_u16(), status, "{path}");
-        assert_eq!(
-            response.headers()["content-type"],
-            "application/problem+json",
-            "{path}"
-        );
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
         let problem: serde_json::Value = response.json().expect("a problem");
-        assert!(
-            problem["detail"]
-                .as_str()
-                .is_some_and(|detail| detail.contains(word)),
-            "{path}: {problem}"
-        );
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(word)), "{path}: {problem}");
         assert_eq!(problem["status"], status);
     }
     let client = reqwest::blocking::Client::new();
-    let response = client
-        .delete(format!("{}/v1/tables", server.url))
-        .send()
-        .expect("an answer");
+    let response = client.delete(format!("{}/v1/tables", server.url)).send().expect("an answer");
     assert_eq!(response.status().as_u16(), 405);
 }
 
@@ -121,19 +95,8 @@ fn requests_carry_an_id_and_are_counted_by_route() {
     let server = Server::start(&demo_lake());
     let response = server.response("/v1/districts/county/98001", &[("x-request-id", "abc")]);
     assert_eq!(response.headers()["x-request-id"], "abc");
-    assert!(
-        server
-            .response("/v1/tables", &[])
-            .headers()
-            .contains_key("x-request-id")
-    );
+    assert!(server.response("/v1/tables", &[]).headers().contains_key("x-request-id"));
     let (_, metrics) = server.get("/metrics");
-    assert!(
-        metrics.contains("route=\"/v1/districts/{kind}/{id}\""),
-        "{metrics}"
-    );
-    assert!(
-        !metrics.contains("98001"),
-        "metrics name routes, not what was asked for"
-    );
+    assert!(metrics.contains("route=\"/v1/districts/{kind}/{id}\""), "{metrics}");
+    assert!(!metrics.contains("98001"), "metrics name routes, not what was asked for");
 }

@@ -14,10 +14,7 @@ fn clients_asking_while_a_release_is_swapped_see_no_error_and_no_mixed_answer() 
     let voters = std::fs::read_to_string(demo_source("voters_fk.csv")).expect("voters");
     let lines: Vec<&str> = voters.lines().collect();
     let stop = AtomicBool::new(false);
-    let (asked, releases) = (
-        AtomicUsize::new(0),
-        std::sync::Mutex::new(std::collections::BTreeSet::new()),
-    );
+    let (asked, releases) = (AtomicUsize::new(0), std::sync::Mutex::new(std::collections::BTreeSet::new()));
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
             let (server, stop, asked, releases) = (&server, &stop, &asked, &releases);
@@ -32,24 +29,16 @@ fn clients_asking_while_a_release_is_swapped_see_no_error_and_no_mixed_answer() 
                     };
                     let response = server.response(&path, &[]);
                     let status = response.status().as_u16();
-                    let header = response.headers()["bellwether-release"]
-                        .to_str()
-                        .expect("a release")
-                        .to_string();
+                    let header =
+                        response.headers()["bellwether-release"].to_str().expect("a release").to_string();
                     assert_eq!(status, 200, "{path}");
                     let report: serde_json::Value = response.json().expect("JSON");
                     assert_eq!(report["release"], header.as_str());
                     // A district without voters has no parties.
-                    let parties = report["registration"]["party"]
-                        .as_object()
-                        .into_iter()
-                        .flat_map(|p| p.values());
+                    let parties =
+                        report["registration"]["party"].as_object().into_iter().flat_map(|p| p.values());
                     let sum: i64 = parties.filter_map(|count| count.as_i64()).sum();
-                    assert_eq!(
-                        Some(sum),
-                        report["district"]["voters"].as_i64(),
-                        "{path} mixes two releases"
-                    );
+                    assert_eq!(Some(sum), report["district"]["voters"].as_i64(), "{path} mixes two releases");
                     asked.fetch_add(1, Ordering::Relaxed);
                     releases.lock().expect("not poisoned").insert(header);
                 }
@@ -63,10 +52,7 @@ fn clients_asking_while_a_release_is_swapped_see_no_error_and_no_mixed_answer() 
             let release = derived.split_whitespace().last().expect("a release").to_string();
             let started = std::time::Instant::now();
             while !releases.lock().expect("not poisoned").contains(&release) {
-                assert!(
-                    started.elapsed().as_secs() < 60,
-                    "nobody was answered from {release}"
-                );
+                assert!(started.elapsed().as_secs() < 60, "nobody was answered from {release}");
                 std::thread::yield_now();
             }
         }

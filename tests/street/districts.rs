@@ -32,9 +32,8 @@ fn the_voters_of_each_kind_of_district_sum_to_all_voters() {
 fn every_outline_holds_its_own_middle() {
     let server = Server::start(&demo_lake());
     for kind in ["county", "congressional", "state_house"] {
-        for row in server.json(&format!("/v1/districts?kind={kind}&limit=100"))["rows"]
-            .as_array()
-            .expect("rows")
+        for row in
+            server.json(&format!("/v1/districts?kind={kind}&limit=100"))["rows"].as_array().expect("rows")
         {
             let id = row["id"].as_str().expect("an id");
             let outline = server.json(&format!("/v1/districts/{kind}/{id}/boundary"));
@@ -42,12 +41,8 @@ fn every_outline_holds_its_own_middle() {
             let corner = &outline["geometry"]["coordinates"][0][0][0];
             let (x, y) = (corner[0].as_f64().expect("x"), corner[1].as_f64().expect("y"));
             let found = server.json(&format!("/v1/locate?lon={x}&lat={y}"));
-            let of_kind = found["rows"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter(|row| row["kind"] == kind)
-                .count();
+            let of_kind =
+                found["rows"].as_array().into_iter().flatten().filter(|row| row["kind"] == kind).count();
             assert_eq!(of_kind, 1, "a corner of {id} belongs to exactly one {kind}");
         }
     }
@@ -76,15 +71,8 @@ fn the_command_and_the_route_locate_alike() {
         .expect("written");
     let out = child.wait_with_output().expect("an end");
     let out = String::from_utf8_lossy(&out.stdout).into_owned();
-    let kinds = [
-        "state",
-        "county",
-        "congressional",
-        "state_senate",
-        "state_house",
-        "precinct",
-        "media_market",
-    ];
+    let kinds =
+        ["state", "county", "congressional", "state_senate", "state_house", "precinct", "media_market"];
     let expect = format!("-43.2,33.9,{}", kinds.map(id).join(","));
     assert_eq!(out.lines().nth(1), Some(expect.as_str()));
     assert_eq!(out.lines().nth(2), Some("0,0,,,,,,,"));

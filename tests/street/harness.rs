@@ -12,18 +12,13 @@ use tempfile::TempDir;
 
 /// The folder of the workspace.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the tests lie in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace")
 }
 
 /// The built binary, beside this test's own.
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    let folder = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("cargo puts tests in deps");
+    let folder = test.parent().and_then(Path::parent).expect("cargo puts tests in deps");
     let binary = folder.join("bellwether");
     assert!(binary.exists(), "build first: make test does");
     binary
@@ -38,12 +33,8 @@ pub struct Printed {
 
 /// Runs the binary to its end.
 pub fn bellwether(lake: &Path, arguments: &[&str]) -> Printed {
-    let output = Command::new(binary())
-        .arg("--lake")
-        .arg(lake)
-        .args(arguments)
-        .output()
-        .expect("the binary starts");
+    let output =
+        Command::new(binary()).arg("--lake").arg(lake).args(arguments).output().expect("the binary starts");
     Printed {
         success: output.status.success(),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -64,25 +55,10 @@ pub fn demo() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let kept = DEMO.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let arguments = [
-            "demo",
-            "--voters",
-            "20000",
-            "--seed",
-            "5",
-            "--no-serve",
-            "--folder",
-        ];
-        let output = Command::new(binary())
-            .args(arguments)
-            .arg(folder.path())
-            .output()
-            .expect("the binary starts");
-        assert!(
-            output.status.success(),
-            "demo failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let arguments = ["demo", "--voters", "20000", "--seed", "5", "--no-serve", "--folder"];
+        let output =
+            Command::new(binary()).args(arguments).arg(folder.path()).output().expect("the binary starts");
+        assert!(output.status.success(), "demo failed: {}", String::from_utf8_lossy(&output.stderr));
         folder
     });
     FOLDER.get_or_init(|| kept.path().join("20000-voters-seed-5"))
@@ -144,28 +120,14 @@ impl Server {
             .spawn()
             .expect("the server starts");
         let lines = BufReader::new(child.stdout.take().expect("the output is piped")).lines();
-        let line = lines
-            .map_while(Result::ok)
-            .find(|line| line.starts_with("listening on "));
+        let line = lines.map_while(Result::ok).find(|line| line.starts_with("listening on "));
         let url = line.expect("the server says where it listens");
         let url = url.split_whitespace().nth(2).expect("an address").to_string();
-        let client = Client::builder()
-            .timeout(Duration::from_secs(120))
-            .build()
-            .expect("a client");
-        let server = Server {
-            child,
-            url,
-            client,
-            log,
-            _folder: folder,
-        };
+        let client = Client::builder().timeout(Duration::from_secs(120)).build().expect("a client");
+        let server = Server { child, url, client, log, _folder: folder };
         let started = Instant::now();
         while server.get("/v1/health/ready").0 != 200 {
-            assert!(
-                started.elapsed() < Duration::from_secs(90),
-                "the server is not ready"
-            );
+            assert!(started.elapsed() < Duration::from_secs(90), "the server is not ready");
             std::thread::yield_now();
         }
         server
@@ -173,11 +135,7 @@ impl Server {
 
     /// Status and body of a GET.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let response = self
-            .client
-            .get(format!("{}{path}", self.url))
-            .send()
-            .expect("an answer");
+        let response = self.client.get(format!("{}{path}", self.url)).send().expect("an answer");
         (response.status().as_u16(), response.text().expect("a text"))
     }
 
@@ -218,10 +176,7 @@ impl Server {
             if state["state"] == "done" || state["state"] == "failed" {
                 return state;
             }
-            assert!(
-                started.elapsed() < Duration::from_secs(120),
-                "the job does not end"
-            );
+            assert!(started.elapsed() < Duration::from_secs(120), "the job does not end");
             std::thread::yield_now();
         }
     }
@@ -236,9 +191,7 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let log = self.log();
-        let bad = log
-            .lines()
-            .find(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\""));
+        let bad = log.lines().find(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\""));
         if !std::thread::panicking() {
             assert_eq!(bad, None, "the log holds a warning");
         }
@@ -261,20 +214,9 @@ pub fn oracle(script: &str, arguments: &[&str]) -> String {
     let folder = std::env::var_os("BELLWETHER_ORACLES").expect("make test sets BELLWETHER_ORACLES");
     let python = Path::new(&folder).join("bin/python");
     let script = root().join("tests/oracles").join(script);
-    let output = Command::new(python)
-        .arg(&script)
-        .args(arguments)
-        .output()
-        .expect("the oracle starts");
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "{} disagrees:\n{out}\n{err}",
-        script.display()
-    );
+    let output = Command::new(python).arg(&script).args(arguments).output().expect("the oracle starts");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{} disagrees:\n{out}\n{err}", script.display());
     out.into_owned()
 }
 

@@ -11,9 +11,7 @@ use super::harness::{Server, oracle, real_data, root, succeed, text};
 /// The README's commands for real data, by which the lake of these tests is loaded.
 fn commands(data: &Path) -> Vec<Vec<String>> {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
-    let commands = readme
-        .lines()
-        .filter_map(|line| line.strip_prefix("bellwether load "));
+    let commands = readme.lines().filter_map(|line| line.strip_prefix("bellwether load "));
     let expand = |word: &str| -> Vec<String> {
         let Some(rest) = word.strip_prefix("$DATA/") else {
             return vec![word.to_string()];
@@ -27,10 +25,8 @@ fn commands(data: &Path) -> Vec<Vec<String>> {
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| {
-                let name = path
-                    .file_name()
-                    .map(|name| name.to_string_lossy().into_owned())
-                    .unwrap_or_default();
+                let name =
+                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 name.starts_with(start) && name.ends_with(end)
             })
             .map(|path| path.display().to_string())
@@ -69,13 +65,9 @@ fn real_counts_are_those_that_the_census_and_the_state_publish() {
         return;
     };
     let server = Server::start(&lake(&data));
-    for (kind, count) in [
-        ("precinct", 3108),
-        ("county", 64),
-        ("congressional", 8),
-        ("state_senate", 35),
-        ("state_house", 65),
-    ] {
+    for (kind, count) in
+        [("precinct", 3108), ("county", 64), ("congressional", 8), ("state_senate", 35), ("state_house", 65)]
+    {
         let rows = server.json(&format!("/v1/districts?kind={kind}&state=CO&limit=10000"));
         assert_eq!(rows["rows"].as_array().map(Vec::len), Some(count), "{kind}");
     }
@@ -103,10 +95,7 @@ fn real_points_are_located_as_shapely_locates_them() {
     let Some(data) = real_data("real points") else {
         return;
     };
-    let told = oracle(
-        "locate.py",
-        &[text(&data), text(&super::harness::binary()), text(&lake(&data))],
-    );
+    let told = oracle("locate.py", &[text(&data), text(&super::harness::binary()), text(&lake(&data))]);
     assert!(told.contains("100000 points agree"), "{told}");
 }
 
@@ -128,26 +117,13 @@ fn a_generated_electorate_keeps_each_countys_parties_and_turnout() {
     let folder = tempfile::tempdir().expect("a folder");
     let generated = folder.path().join("generated");
     let own = folder.path().join("lake");
-    let arguments = [
-        "generate",
-        "--state",
-        "CO",
-        "--voters",
-        "60000",
-        "--seed",
-        "3",
-        "--from",
-        text(&data),
-        "--to",
-    ];
+    let arguments =
+        ["generate", "--state", "CO", "--voters", "60000", "--seed", "3", "--from", text(&data), "--to"];
     succeed(&own, &[&arguments[..], &[text(&generated)]].concat());
     for kind in ["voters", "history"] {
         let file = generated.join(format!("{kind}_co.csv"));
         succeed(&own, &["load", kind, text(&file), "--state", "CO"]);
     }
-    let told = oracle(
-        "electorate.py",
-        &[text(&own), text(&generated.join("drawn_from_co.csv"))],
-    );
+    let told = oracle("electorate.py", &[text(&own), text(&generated.join("drawn_from_co.csv"))]);
     assert!(told.contains("64 counties agree"), "{told}");
 }

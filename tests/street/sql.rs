@@ -10,20 +10,12 @@ fn one_select_with_parameters_answers_in_every_format() {
     let body = json!({"query": "SELECT party, count(*) AS voters FROM voters WHERE gender = $1 GROUP BY party ORDER BY party", "params": ["F"]});
     let (status, answer) = server.post("/v1/sql", &body, &[]);
     assert_eq!(status, 200, "{answer}");
-    let total: i64 = answer["rows"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|row| row["voters"].as_i64())
-        .sum();
+    let total: i64 =
+        answer["rows"].as_array().into_iter().flatten().filter_map(|row| row["voters"].as_i64()).sum();
     let (_, whole) = server.sql("SELECT count(*) AS n FROM voters WHERE gender = 'F'");
     assert_eq!(whole["rows"][0]["n"], total);
     assert!(total > 5_000);
-    for (format, start) in [
-        ("csv", "party,voters"),
-        ("ndjson", "{\"party\""),
-        ("parquet", "PAR1"),
-    ] {
+    for (format, start) in [("csv", "party,voters"), ("ndjson", "{\"party\""), ("parquet", "PAR1")] {
         let client = reqwest::blocking::Client::new();
         let url = format!("{}/v1/sql?format={format}", server.url);
         let response = client.post(url).json(&body).send().expect("an answer");
@@ -61,10 +53,7 @@ fn hostile_queries_are_refused_or_stopped_and_the_server_stays_well() {
     ] {
         let (status, answer) = server.sql(query);
         assert_eq!(status, 400, "{query}: {answer}");
-        assert!(
-            answer["detail"].as_str().is_some_and(|detail| detail.len() > 5),
-            "{query}: {answer}"
-        );
+        assert!(answer["detail"].as_str().is_some_and(|detail| detail.len() > 5), "{query}: {answer}");
     }
     for query in [
         "SELECT count(*) FROM voters a, voters b, voters c WHERE a.first_name < b.first_name",

@@ -6,17 +6,8 @@ use std::path::{Path, PathBuf};
 use super::harness::root;
 
 /// Rooms from the street down to the vocabulary: a room may use those below it.
-const ORDER: [&str; 9] = [
-    "tests",
-    "api",
-    "generator",
-    "derive",
-    "warehouse",
-    "atlas",
-    "lake",
-    "loaders",
-    "schema",
-];
+const ORDER: [&str; 9] =
+    ["tests", "api", "generator", "derive", "warehouse", "atlas", "lake", "loaders", "schema"];
 
 /// Heavy libraries and the one room that may name each.
 const OWNERS: [(&str, &str); 8] = [
@@ -35,10 +26,7 @@ fn rooms() -> BTreeMap<String, PathBuf> {
     for folder in ["schema", "loaders", "tests"] {
         rooms.insert(folder.to_string(), root().join(folder));
     }
-    for entry in std::fs::read_dir(root().join("server"))
-        .expect("the server's rooms")
-        .flatten()
-    {
+    for entry in std::fs::read_dir(root().join("server")).expect("the server's rooms").flatten() {
         rooms.insert(entry.file_name().to_string_lossy().into_owned(), entry.path());
     }
     rooms
@@ -64,10 +52,7 @@ fn sources(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
         let path = entry.path();
         if path.is_dir() {
             found.extend(sources(&path, endings));
-        } else if endings
-            .iter()
-            .any(|ending| path.to_string_lossy().ends_with(ending))
-        {
+        } else if endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)) {
             found.push(path);
         }
     }
@@ -125,10 +110,7 @@ fn the_schema_does_no_io_and_rooms_below_the_api_know_no_http() {
 fn no_file_is_longer_than_can_be_read_in_one_sitting() {
     for path in rooms().values() {
         for file in sources(path, &[".rs", ".sql", ".py"]) {
-            let lines = std::fs::read_to_string(&file)
-                .expect("a source file")
-                .lines()
-                .count();
+            let lines = std::fs::read_to_string(&file).expect("a source file").lines().count();
             assert!(lines <= 600, "{} has {lines} lines", file.display());
         }
     }
@@ -140,11 +122,7 @@ fn every_room_has_a_readme_and_every_source_file_says_what_it_is_for() {
         assert!(path.join("README.md").exists(), "{name} has no README");
         for file in sources(&path, &[".rs"]) {
             let text = std::fs::read_to_string(&file).expect("a source file");
-            assert!(
-                text.starts_with("//!"),
-                "{} does not say what it is for",
-                file.display()
-            );
+            assert!(text.starts_with("//!"), "{} does not say what it is for", file.display());
         }
     }
 }
@@ -153,15 +131,8 @@ fn every_room_has_a_readme_and_every_source_file_says_what_it_is_for() {
 fn the_map_in_the_readme_names_every_room() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
     for (name, path) in rooms() {
-        let shown = path
-            .strip_prefix(root())
-            .expect("rooms lie in the workspace")
-            .display()
-            .to_string();
-        assert!(
-            readme.contains(&format!("`{shown}")),
-            "the README's map lacks {name}"
-        );
+        let shown = path.strip_prefix(root()).expect("rooms lie in the workspace").display().to_string();
+        assert!(readme.contains(&format!("`{shown}")), "the README's map lacks {name}");
     }
 }
 
@@ -170,8 +141,5 @@ fn the_makefile_has_fewer_than_ten_one_line_targets() {
     let makefile = std::fs::read_to_string(root().join("Makefile")).expect("the Makefile");
     let targets = makefile.lines().filter(|line| line.contains(": ; ")).count();
     assert!((1..10).contains(&targets));
-    assert!(
-        !makefile.lines().any(|line| line.starts_with('\t')),
-        "a target has more than one line"
-    );
+    assert!(!makefile.lines().any(|line| line.starts_with('\t')), "a target has more than one line");
 }

@@ -29,18 +29,13 @@ enum Format {
 /// set as loaded before.
 pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> Result<Staged, Error> {
     let started = Instant::now();
-    let mut report = Report {
-        files: options.sources.clone(),
-        ..Report::default()
-    };
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
     let mut writers = Writers::new(options);
     let mut wide: BTreeMap<String, Wide> = BTreeMap::new();
     let take = |format: &mut Format, row: &Row| match format {
         Format::PrecinctReturns(returns) => returns.row(row, &mut writers),
         Format::Wide(file) => {
-            let held = wide
-                .entry(row.header.file.clone())
-                .or_insert_with(|| file.clone());
+            let held = wide.entry(row.header.file.clone()).or_insert_with(|| file.clone());
             held.row(row).map_err(Into::into)
         }
     };
@@ -49,16 +44,12 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
         file.finish(&mut writers)?;
     }
     if writers.negative > 0 {
-        report.notes.push(format!(
-            "{} rows correct a count by negative votes; loaded as given",
-            writers.negative
-        ));
+        report
+            .notes
+            .push(format!("{} rows correct a count by negative votes; loaded as given", writers.negative));
     }
     report.finish(options, started)?;
-    Ok(Staged {
-        tables: writers.finish()?,
-        report,
-    })
+    Ok(Staged { tables: writers.finish()?, report })
 }
 
 fn open(header: &Header) -> Result<Format, Error> {
@@ -70,10 +61,7 @@ fn open(header: &Header) -> Result<Format, Error> {
     }
     let detail = "neither the columns of MIT precinct returns (party_detailed, votes, precinct ...) nor those of a \
                   wide VTD file (GEOID20 and vote columns such as G20PREDBID)";
-    Err(Error::WrongLayout {
-        file: header.file.clone(),
-        detail: detail.into(),
-    })
+    Err(Error::WrongLayout { file: header.file.clone(), detail: detail.into() })
 }
 
 /// Normalised office for the words and letters that sources use; a slug of them where there is none.

@@ -80,21 +80,13 @@ impl PrecinctReturns {
         }
         let key = [&office_raw, &district, &date, &stage, &special, state].map(str::to_string);
         if !self.contests.contains_key(&key) {
-            let day = ["%Y-%m-%d", "%m/%d/%Y"]
-                .iter()
-                .find_map(|pattern| parse_date(&date, pattern));
+            let day = ["%Y-%m-%d", "%m/%d/%Y"].iter().find_map(|pattern| parse_date(&date, pattern));
             let day = day.ok_or_else(|| refuse(8, "not a date"))?;
-            self.contests.insert(
-                key.clone(),
-                contest(&office_raw, &district, day, &stage, &special, state),
-            );
+            self.contests.insert(key.clone(), contest(&office_raw, &district, day, &stage, &special, state));
         }
         let contest = &self.contests[&key];
-        let county = if county.is_empty() || county == "NA" {
-            String::new()
-        } else {
-            format!("{county:0>5}")
-        };
+        let county =
+            if county.is_empty() || county == "NA" { String::new() } else { format!("{county:0>5}") };
         let day = date_text(contest.day);
         let place = self
             .precincts
@@ -130,21 +122,11 @@ fn place(precinct: &str, county: &str, day: &str, state: &str) -> Place {
     match layout.districts_of_precinct(precinct, day) {
         Some(districts) => {
             let named = [Kind::Congressional, Kind::StateSenate, Kind::StateHouse];
-            let of = |kind: Kind| {
-                districts
-                    .iter()
-                    .find(|(named, _)| *named == kind)
-                    .map(|(_, id)| id.clone())
-            };
-            Place {
-                id: None,
-                named: named.map(of),
-            }
+            let of =
+                |kind: Kind| districts.iter().find(|(named, _)| *named == kind).map(|(_, id)| id.clone());
+            Place { id: None, named: named.map(of) }
         }
-        None => Place {
-            id: layout.precinct_id(precinct, county.get(2..)),
-            named: [None, None, None],
-        },
+        None => Place { id: layout.precinct_id(precinct, county.get(2..)), named: [None, None, None] },
     }
 }
 

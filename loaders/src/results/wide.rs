@@ -33,13 +33,7 @@ impl Wide {
             .map(|(at, name)| (at, name.clone()))
             .collect();
         let votes = vec![Vec::new(); candidates.len()];
-        let wide = Wide {
-            file: header.file.clone(),
-            id_at,
-            candidates,
-            ids: Vec::new(),
-            votes,
-        };
+        let wide = Wide { file: header.file.clone(), id_at, candidates, ids: Vec::new(), votes };
         (!wide.candidates.is_empty()).then_some(wide)
     }
 
@@ -51,18 +45,11 @@ impl Wide {
         let mut votes = Vec::with_capacity(self.candidates.len());
         for (at, _) in &self.candidates {
             let text = row.get(*at);
-            let value = if text.is_empty() || text == "NA" {
-                Some(0.0)
-            } else {
-                parse_votes(&text)
-            };
+            let value = if text.is_empty() || text == "NA" { Some(0.0) } else { parse_votes(&text) };
             votes.push(value.ok_or_else(|| row.reject(Some(*at), "votes are not a number"))?);
         }
         self.ids.push(id.into_owned());
-        self.votes
-            .iter_mut()
-            .zip(votes)
-            .for_each(|(column, value)| column.push(value));
+        self.votes.iter_mut().zip(votes).for_each(|(column, value)| column.push(value));
         Ok(())
     }
 
@@ -84,10 +71,8 @@ impl Wide {
                 continue;
             };
             let meaning = meaning(name).expect("only vote columns were unpivoted");
-            let state = precinct
-                .get(..2)
-                .and_then(ids::state_of_fips)
-                .expect("rows without a state were rejected");
+            let state =
+                precinct.get(..2).and_then(ids::state_of_fips).expect("rows without a state were rejected");
             let votes = Votes {
                 contest: &meaning.contest,
                 county_fips: precinct.get(..5),
@@ -135,10 +120,5 @@ fn meaning(name: &str) -> Option<Meaning> {
         office_raw: name[3..6].into(),
         district_id: None,
     };
-    Some(Meaning {
-        year,
-        contest,
-        party: name[6..7].into(),
-        candidate: name[7..].into(),
-    })
+    Some(Meaning { year, contest, party: name[6..7].into(), candidate: name[7..].into() })
 }

@@ -70,11 +70,7 @@ const COLUMNS: [&str; 13] = [
 
 impl<'a> Writers<'a> {
     pub fn new(options: &'a Options) -> Writers<'a> {
-        Writers {
-            options,
-            sets: BTreeMap::new(),
-            negative: 0,
-        }
+        Writers { options, sets: BTreeMap::new(), negative: 0 }
     }
 
     pub fn add(&mut self, state: &str, source: &str, row: &Votes) -> Result<(), Error> {
@@ -89,21 +85,8 @@ impl<'a> Writers<'a> {
         if !set.contests.contains(row.contest) {
             set.contests.insert(row.contest.clone());
         }
-        let [
-            at_election,
-            at_contest,
-            county,
-            raw,
-            id,
-            mode,
-            candidate,
-            party,
-            party_raw,
-            votes,
-            cd,
-            sd,
-            hd,
-        ] = set.columns;
+        let [at_election, at_contest, county, raw, id, mode, candidate, party, party_raw, votes, cd, sd, hd] =
+            set.columns;
         let results = &mut set.results;
         results.text(at_election, &election);
         results.text(at_contest, &row.contest.contest);
@@ -135,27 +118,18 @@ impl<'a> Writers<'a> {
         for ((state, source), set) in self.sets {
             let partition = vec![state.clone(), source.clone()];
             let create = |table: &str| {
-                let path = self
-                    .options
-                    .staging
-                    .join(format!("{table}-{state}-{source}.parquet"));
+                let path = self.options.staging.join(format!("{table}-{state}-{source}.parquet"));
                 ParquetTable::create_whole(
                     catalog::table(table).expect("the catalog has every loader's table"),
                     path,
                 )
             };
             let mut elections = create("elections")?;
-            let days: BTreeSet<(i32, &str)> = set
-                .contests
-                .iter()
-                .map(|contest| (contest.day, contest.election_type.as_str()))
-                .collect();
+            let days: BTreeSet<(i32, &str)> =
+                set.contests.iter().map(|contest| (contest.day, contest.election_type.as_str())).collect();
             for (day, election_type) in days {
                 let date = date_text(day);
-                elections.text(
-                    elections.position("election"),
-                    &ids::election_id(&date, election_type),
-                );
+                elections.text(elections.position("election"), &ids::election_id(&date, election_type));
                 elections.integer(elections.position("election_date"), Some(day));
                 elections.text(elections.position("election_type"), election_type);
                 elections.end_row()?;
@@ -171,9 +145,8 @@ impl<'a> Writers<'a> {
             }
             let mut candidates = create("candidates")?;
             for (values, writein) in &set.candidates {
-                for (column, value) in ["election", "contest", "candidate", "party", "party_raw"]
-                    .iter()
-                    .zip(values)
+                for (column, value) in
+                    ["election", "contest", "candidate", "party", "party_raw"].iter().zip(values)
                 {
                     candidates.text(candidates.position(column), value);
                 }
@@ -187,11 +160,7 @@ impl<'a> Writers<'a> {
                 ("results", set.results),
             ] {
                 let files = writer.finish()?.into_iter().collect();
-                staged.push(StagedTable {
-                    table: table.into(),
-                    partition: partition.clone(),
-                    files,
-                });
+                staged.push(StagedTable { table: table.into(), partition: partition.clone(), files });
             }
         }
         Ok(staged)
@@ -204,12 +173,7 @@ impl DataSet {
         let path = options.staging.join(format!("results-{state}-{source}.parquet"));
         let results = ParquetTable::create_whole(table, path)?;
         let columns = COLUMNS.map(|name| results.position(name));
-        Ok(DataSet {
-            results,
-            columns,
-            contests: BTreeSet::new(),
-            candidates: BTreeMap::new(),
-        })
+        Ok(DataSet { results, columns, contests: BTreeSet::new(), candidates: BTreeMap::new() })
     }
 }
 

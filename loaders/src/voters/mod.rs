@@ -32,11 +32,7 @@ pub enum Which {
 pub fn layout_of(state: &str) -> Result<&'static Layout, Error> {
     layout::of_state(state).ok_or_else(|| Error::UnknownState {
         state: state.to_uppercase(),
-        known: layout::all()
-            .iter()
-            .map(|layout| layout.state.as_str())
-            .collect::<Vec<_>>()
-            .join(", "),
+        known: layout::all().iter().map(|layout| layout.state.as_str()).collect::<Vec<_>>().join(", "),
     })
 }
 
@@ -59,19 +55,12 @@ pub fn load(
         // Rare: read again, leaving out the lines whose key came before.
         pass = one_pass(&plan, paths, options, progress, &repeated)?;
     }
-    let mut report = Report {
-        files: options.sources.clone(),
-        notes: pass.notes,
-        ..Report::default()
-    };
+    let mut report = Report { files: options.sources.clone(), notes: pass.notes, ..Report::default() };
     let mut staged: Vec<Vec<PathBuf>> = vec![Vec::new(); plan.tables.len()];
     for outcome in pass.outcomes {
         report.rows_read += outcome.rows_read;
         report.rows_loaded += outcome.rows_loaded;
-        outcome
-            .rejects
-            .into_iter()
-            .for_each(|reject| report.reject(reject));
+        outcome.rejects.into_iter().for_each(|reject| report.reject(reject));
         for (files, file) in staged.iter_mut().zip(outcome.files) {
             files.extend(file);
         }
@@ -82,21 +71,10 @@ pub fn load(
     }
     report.finish(options, started)?;
     let tables = plan.tables.iter().zip(staged).map(|(table, files)| {
-        let partition = if table.partition_by.is_empty() {
-            Vec::new()
-        } else {
-            vec![layout.state.clone()]
-        };
-        StagedTable {
-            table: table.name.clone(),
-            partition,
-            files,
-        }
+        let partition = if table.partition_by.is_empty() { Vec::new() } else { vec![layout.state.clone()] };
+        StagedTable { table: table.name.clone(), partition, files }
     });
-    Ok(Staged {
-        tables: tables.collect(),
-        report,
-    })
+    Ok(Staged { tables: tables.collect(), report })
 }
 
 struct Pass {
@@ -112,10 +90,7 @@ impl Pass {
             keys.append(&mut outcome.keys);
         }
         keys.sort_unstable();
-        keys.windows(2)
-            .filter(|pair| pair[0].0 == pair[1].0)
-            .map(|pair| pair[1].1)
-            .collect()
+        keys.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1).collect()
     }
 }
 
@@ -145,15 +120,10 @@ fn one_pass(
             senders[turn % threads].send(task).is_ok()
         });
         drop(senders);
-        let outcomes: Result<Vec<Outcome>, Error> = handles
-            .into_iter()
-            .map(|handle| handle.join().expect("a worker never panics"))
-            .collect();
+        let outcomes: Result<Vec<Outcome>, Error> =
+            handles.into_iter().map(|handle| handle.join().expect("a worker never panics")).collect();
         read?;
-        Ok(Pass {
-            outcomes: outcomes?,
-            notes,
-        })
+        Ok(Pass { outcomes: outcomes?, notes })
     })
 }
 
@@ -227,12 +197,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file.csv");
         std::fs::write(&path, text).expect("written");
-        let options = Options {
-            staging: folder.path().into(),
-            max_rejects: 0.0,
-            threads: 2,
-            sources: Vec::new(),
-        };
+        let options =
+            Options { staging: folder.path().into(), max_rejects: 0.0, threads: 2, sources: Vec::new() };
         let staged = load(layout, Which::History, &[path], &options, &Arc::default()).expect("loaded");
         let mut rows = Vec::new();
         for file in &staged.tables[0].files {
@@ -258,10 +224,8 @@ mod tests {
                 rows.push(columns.iter().map(value).collect::<Vec<_>>());
             }
         }
-        let expect: Vec<Vec<String>> = expect
-            .iter()
-            .map(|row| row.iter().map(|v| v.to_string()).collect())
-            .collect();
+        let expect: Vec<Vec<String>> =
+            expect.iter().map(|row| row.iter().map(|v| v.to_string()).collect()).collect();
         assert_eq!(rows, expect);
     }
 

@@ -101,36 +101,19 @@ pub enum Target {
 impl Plan {
     pub fn new(layout: &'static Layout, which: Which) -> Plan {
         let (file, names) = match which {
-            Which::Voters => (
-                &layout.voters,
-                vec!["voters".to_string(), layout.source_table_name()],
-            ),
+            Which::Voters => (&layout.voters, vec!["voters".to_string(), layout.source_table_name()]),
             Which::History => (&layout.history, vec!["voter_history".to_string()]),
         };
         let tables: Vec<&'static Table> = names
             .iter()
             .map(|name| catalog::table(name).expect("the catalog has every loader's table"))
             .collect();
-        let steps = file
-            .columns
-            .iter()
-            .map(|column| step(column, file, tables[0], which))
-            .collect();
+        let steps = file.columns.iter().map(|column| step(column, file, tables[0], which)).collect();
         let framing = match file.reader.delimiter {
-            Some(delimiter) => Framing::Delimited {
-                delimiter: delimiter as u8,
-                quoted: file.reader.quoted,
-            },
+            Some(delimiter) => Framing::Delimited { delimiter: delimiter as u8, quoted: file.reader.quoted },
             None => Framing::FixedWidth(file.columns.iter().filter_map(|column| column.range).collect()),
         };
-        Plan {
-            layout,
-            which,
-            file,
-            tables,
-            steps,
-            framing,
-        }
+        Plan { layout, which, file, tables, steps, framing }
     }
 
     /// Columns of each table that rows of this layout fill.
@@ -163,10 +146,7 @@ impl Plan {
 fn step(column: &'static SourceColumn, file: &'static FileLayout, main: &Table, which: Which) -> Step {
     let target = match (&column.to, which) {
         (None, Which::History) => Target::Nowhere,
-        (None, Which::Voters) => Target::Text {
-            table: 1,
-            column: column.table_name(),
-        },
+        (None, Which::Voters) => Target::Text { table: 1, column: column.table_name() },
         (Some(to), _) => {
             let column = to.clone();
             match main.column(to).map(|column| column.column_type) {
@@ -184,13 +164,7 @@ fn step(column: &'static SourceColumn, file: &'static FileLayout, main: &Table, 
         .as_ref()
         .and_then(|kind| Kind::parse(kind))
         .map(|kind| (kind, format!("{}_named", kind.name())));
-    Step {
-        source: column,
-        role: role(column),
-        target,
-        code,
-        district,
-    }
+    Step { source: column, role: role(column), target, code, district }
 }
 
 /// One file's header against the layout.
@@ -227,13 +201,7 @@ fn elections(file: &FileLayout, header: &[String]) -> Vec<ElectionColumn> {
         let day = file.dates.iter().find_map(|pattern| parse_date(day, pattern))?;
         let code = codes.and_then(|codes| codes.get(type_raw).or_else(|| codes.get("*")));
         let election_type = code.cloned().unwrap_or_else(|| "other".into());
-        Some(ElectionColumn {
-            position,
-            name: name.clone(),
-            day,
-            type_raw: type_raw.into(),
-            election_type,
-        })
+        Some(ElectionColumn { position, name: name.clone(), day, type_raw: type_raw.into(), election_type })
     });
     found.collect()
 }
@@ -278,46 +246,23 @@ impl FilePlan {
                 missing.len(),
                 missing.iter().take(8).copied().collect::<Vec<_>>().join(", ")
             );
-            return Err(Error::WrongLayout {
-                file: name.to_string(),
-                detail,
-            });
+            return Err(Error::WrongLayout { file: name.to_string(), detail });
         }
-        let known = |field: &&String| {
-            columns
-                .iter()
-                .any(|c| c.name == **field || c.also.contains(field))
-        };
-        let unknown: Vec<&str> = header
-            .iter()
-            .filter(|field| !known(field))
-            .map(String::as_str)
-            .collect();
+        let known = |field: &&String| columns.iter().any(|c| c.name == **field || c.also.contains(field));
+        let unknown: Vec<&str> = header.iter().filter(|field| !known(field)).map(String::as_str).collect();
         if !unknown.is_empty() && plan.which == Which::Voters {
             notes.push(format!(
                 "{name}: columns that the layout does not know are left out: {}",
                 unknown.join(", ")
             ));
         }
-        let positions = columns
-            .iter()
-            .map(|column| find(column).unwrap_or(usize::MAX))
-            .collect();
+        let positions = columns.iter().map(|column| find(column).unwrap_or(usize::MAX)).collect();
         let elections = elections(plan.file, &header);
         if plan.file.wide.is_some() && elections.is_empty() {
             let detail = "none of its columns names an election".to_string();
-            return Err(Error::WrongLayout {
-                file: name.to_string(),
-                detail,
-            });
+            return Err(Error::WrongLayout { file: name.to_string(), detail });
         }
-        Ok(FilePlan {
-            name: name.to_string(),
-            number,
-            positions,
-            width: header.len(),
-            elections,
-        })
+        Ok(FilePlan { name: name.to_string(), number, positions, width: header.len(), elections })
     }
 }
 
@@ -325,10 +270,7 @@ impl FilePlan {
 fn take_header(plan: &Plan, block: &mut Block) -> Vec<String> {
     let end = block.text.find('\n').map_or(block.text.len(), |at| at + 1);
     let rest = block.text.split_off(end);
-    let head = Block {
-        text: std::mem::replace(&mut block.text, rest),
-        first_line: 1,
-    };
+    let head = Block { text: std::mem::replace(&mut block.text, rest), first_line: 1 };
     block.first_line += 1;
     let mut header = Vec::new();
     let outcome: Result<(), Error> = for_each_record(
@@ -336,9 +278,7 @@ fn take_header(plan: &Plan, block: &mut Block) -> Vec<String> {
         &plan.framing,
         &mut Fields::default(),
         |_, record, fields| {
-            header = (0..fields.len())
-                .map(|index| fields.get(record, index).into_owned())
-                .collect();
+            header = (0..fields.len()).map(|index| fields.get(record, index).into_owned()).collect();
             Ok(())
         },
         |_| {},

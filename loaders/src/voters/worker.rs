@@ -143,14 +143,8 @@ impl Worker {
                 | Target::Boolean { column } => main.position(column),
                 Target::Nowhere => usize::MAX,
             },
-            code: step
-                .code
-                .as_ref()
-                .map_or(usize::MAX, |(column, _)| main.position(column)),
-            district: step
-                .district
-                .as_ref()
-                .map_or(usize::MAX, |(_, column)| main.position(column)),
+            code: step.code.as_ref().map_or(usize::MAX, |(column, _)| main.position(column)),
+            district: step.district.as_ref().map_or(usize::MAX, |(_, column)| main.position(column)),
         });
         let columns = columns.collect();
         let special = match plan.which {
@@ -183,14 +177,7 @@ impl Worker {
             keys: Vec::new(),
             files: Vec::new(),
         };
-        Ok(Worker {
-            plan,
-            tables,
-            columns,
-            special,
-            outcome,
-            scratch,
-        })
+        Ok(Worker { plan, tables, columns, special, outcome, scratch })
     }
 
     /// Parses blocks until there are no more.
@@ -213,9 +200,7 @@ impl Worker {
                 |line| broken.push(line),
             )?;
             self.outcome.rows_read += broken.len() as u64;
-            let rejects = broken
-                .iter()
-                .map(|line| reject_record(&file, *line, "a quote is not closed"));
+            let rejects = broken.iter().map(|line| reject_record(&file, *line, "a quote is not closed"));
             self.outcome.rejects.extend(rejects);
             progress.rows(self.outcome.rows_read - before)?;
         }
@@ -267,23 +252,13 @@ impl Worker {
         let surplus = |index: usize| !fields.get(record, index).is_empty();
         let fixed = plan.file.reader.delimiter.is_none();
         if !fixed && (fields.len() < file.width || (file.width..fields.len()).any(surplus)) {
-            let reason = if fields.len() < file.width {
-                "too few fields"
-            } else {
-                "too many fields"
-            };
+            let reason = if fields.len() < file.width { "too few fields" } else { "too many fields" };
             return Err(reject_record(file, line, reason));
         }
         let mut key = Vec::with_capacity(48);
         for (index, step) in plan.steps.iter().enumerate() {
             let refuse = |value: &str, reason: &str| {
-                Reject::new(
-                    &file.name,
-                    line,
-                    Some(&step.source.name),
-                    value,
-                    reason.to_string(),
-                )
+                Reject::new(&file.name, line, Some(&step.source.name), value, reason.to_string())
             };
             let masked = |value: &str| value.is_empty() || plan.file.masks.iter().any(|mask| mask == value);
             match &step.target {
@@ -299,11 +274,7 @@ impl Worker {
                     let value = fields.get(record, file.positions[index]);
                     let day = match masked(&value) {
                         true => None,
-                        false => match plan
-                            .file
-                            .dates
-                            .iter()
-                            .find_map(|pattern| parse_date(&value, pattern))
+                        false => match plan.file.dates.iter().find_map(|pattern| parse_date(&value, pattern))
                         {
                             None => return Err(refuse(&value, "not a date")),
                             day => day,
@@ -391,23 +362,11 @@ impl Worker {
         let voter_id = plan.steps.iter().position(|step| step.role == Role::VoterId);
         let voter_id = fields.get(record, voter_id.map_or(usize::MAX, |step| file.positions[step]));
         let code = |table: &str, value: &str| {
-            plan.file
-                .codes
-                .get(table)
-                .and_then(|codes| code_of(codes, value, false))
+            plan.file.codes.get(table).and_then(|codes| code_of(codes, value, false))
         };
         let main = &mut self.tables[0];
-        let [
-            election,
-            voted,
-            date,
-            kind,
-            kind_raw,
-            description,
-            method,
-            method_raw,
-            party,
-        ] = WIDE.map(|column| main.position(column));
+        let [election, voted, date, kind, kind_raw, description, method, method_raw, party] =
+            WIDE.map(|column| main.position(column));
         let id = main.position("voter_id");
         for column in &file.elections {
             let value = fields.get(record, column.position);
@@ -415,14 +374,8 @@ impl Worker {
                 continue;
             }
             main.text(id, &voter_id);
-            main.text(
-                election,
-                &format!("{}/{}", date_text(column.day), column.election_type),
-            );
-            main.boolean(
-                voted,
-                Some(!plan.file.not_votes.iter().any(|word| *word == value)),
-            );
+            main.text(election, &format!("{}/{}", date_text(column.day), column.election_type));
+            main.boolean(voted, Some(!plan.file.not_votes.iter().any(|word| *word == value)));
             main.integer(date, Some(column.day));
             main.text(kind, &column.election_type);
             main.text(kind_raw, &column.type_raw);
@@ -437,17 +390,7 @@ impl Worker {
     }
 
     fn append_special(&mut self, plan: &Plan, parts: Parts) {
-        let Parts {
-            voter_id,
-            address,
-            city,
-            zip,
-            precinct,
-            county,
-            date,
-            election_type,
-            method,
-        } = parts;
+        let Parts { voter_id, address, city, zip, precinct, county, date, election_type, method } = parts;
         let main = &mut self.tables[0];
         match plan.which {
             Which::History => {
@@ -456,37 +399,26 @@ impl Worker {
                 let text = &mut self.scratch.text;
                 text.clear();
                 let _ = write!(text, "{day} {kind}");
-                let election = self
-                    .scratch
-                    .elections
-                    .get(text, || format!("{}/{kind}", date_text(day)));
+                let election = self.scratch.elections.get(text, || format!("{}/{kind}", date_text(day)));
                 main.text(self.special.election, election);
                 let voted = !plan.file.not_votes.iter().any(|word| *word == method);
                 main.boolean(self.special.voted, Some(voted));
             }
             Which::Voters => {
                 let layout = plan.layout;
-                let county = self
-                    .scratch
-                    .counties
-                    .get(&county, || layout.counties.fips(&county));
+                let county = self.scratch.counties.get(&county, || layout.counties.fips(&county));
                 let text = &mut self.scratch.text;
                 text.clear();
                 let _ = write!(text, "{} {precinct}", county.as_deref().unwrap_or_default());
                 let (fips, precinct) = self.scratch.precincts.get(text, || {
                     // A precinct code that names its county outdoes the county number: numberings have changed.
                     let county = layout.county_of_precinct(&precinct).or(county.clone());
-                    let fips = county
-                        .as_ref()
-                        .map(|county| format!("{}{county}", layout.state_fips));
+                    let fips = county.as_ref().map(|county| format!("{}{county}", layout.state_fips));
                     (fips, layout.precinct_id(&precinct, county.as_deref()))
                 });
                 main.optional_text(self.special.county_fips, fips.as_deref());
                 main.optional_text(self.special.precinct_id, precinct.as_deref());
-                main.text(
-                    self.special.match_key,
-                    self.scratch.keys.make(&address, &city, &zip),
-                );
+                main.text(self.special.match_key, self.scratch.keys.make(&address, &city, &zip));
                 self.tables[1].text(self.special.source_voter_id, &voter_id);
             }
         }

@@ -44,11 +44,7 @@ impl App {
             releases: Arc::new(releases),
             jobs: Jobs::default(),
             metrics,
-            engine: Arc::new(Engine {
-                seats,
-                waiting: AtomicUsize::new(0),
-                queue: config.queue,
-            }),
+            engine: Arc::new(Engine { seats, waiting: AtomicUsize::new(0), queue: config.queue }),
             config: Arc::new(config),
         }
     }

@@ -28,35 +28,19 @@ pub struct ApiError {
 
 impl ApiError {
     pub fn bad_request(detail: impl Into<String>) -> ApiError {
-        ApiError {
-            status: StatusCode::BAD_REQUEST,
-            detail: detail.into(),
-            private: None,
-        }
+        ApiError { status: StatusCode::BAD_REQUEST, detail: detail.into(), private: None }
     }
 
     pub fn not_found(detail: impl Into<String>) -> ApiError {
-        ApiError {
-            status: StatusCode::NOT_FOUND,
-            detail: detail.into(),
-            private: None,
-        }
+        ApiError { status: StatusCode::NOT_FOUND, detail: detail.into(), private: None }
     }
 
     pub fn conflict(detail: impl Into<String>) -> ApiError {
-        ApiError {
-            status: StatusCode::CONFLICT,
-            detail: detail.into(),
-            private: None,
-        }
+        ApiError { status: StatusCode::CONFLICT, detail: detail.into(), private: None }
     }
 
     pub fn of_status(status: StatusCode, detail: impl Into<String>) -> ApiError {
-        ApiError {
-            status,
-            detail: detail.into(),
-            private: None,
-        }
+        ApiError { status, detail: detail.into(), private: None }
     }
 
     /// Too much is asked at once; the caller should try again.
@@ -145,14 +129,8 @@ impl IntoResponse for ApiError {
         };
         let mut response = (self.status, Json(problem)).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        if matches!(
-            self.status,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-        ) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -65,10 +65,7 @@ impl Jobs {
             result: None,
         };
         let progress = Arc::new(Progress::default());
-        let job = Job {
-            state: watch::Sender::new(state),
-            progress: progress.clone(),
-        };
+        let job = Job { state: watch::Sender::new(state), progress: progress.clone() };
         if let Ok(mut inner) = self.inner.lock() {
             inner.jobs.insert(id.clone(), job);
             inner.order.push(id.clone());
@@ -137,9 +134,5 @@ impl Jobs {
 fn fraction(progress: &Progress) -> f64 {
     let total = progress.bytes_total.load(Ordering::Relaxed);
     let done = progress.bytes.load(Ordering::Relaxed);
-    if total == 0 {
-        0.0
-    } else {
-        (done as f64 / total as f64).min(0.99)
-    }
+    if total == 0 { 0.0 } else { (done as f64 / total as f64).min(0.99) }
 }

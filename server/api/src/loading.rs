@@ -72,13 +72,8 @@ pub struct Loaded {
 /// Loads files and commits them as one release, or changes nothing.
 pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) -> Result<Loaded, LoadError> {
     let lock = lake.lock()?;
-    let sizes = request
-        .files
-        .iter()
-        .filter_map(|file| std::fs::metadata(file).ok());
-    progress
-        .bytes_total
-        .store(sizes.map(|metadata| metadata.len()).sum(), Ordering::Relaxed);
+    let sizes = request.files.iter().filter_map(|file| std::fs::metadata(file).ok());
+    progress.bytes_total.store(sizes.map(|metadata| metadata.len()).sum(), Ordering::Relaxed);
     let latest = lake.latest().await?;
     let sources = source::identify(&request.files)?;
     if let Some(unchanged) = recognise(&latest, &request, &sources) {
@@ -96,26 +91,16 @@ pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) ->
     let held = request.clone();
     let staged = tokio::task::spawn_blocking(move || stage(&held, &options, &progress));
     let Staged { tables, report } = staged.await.expect("loaders do not panic")?;
-    let lines: Vec<String> = report
-        .rejects
-        .iter()
-        .filter_map(|reject| serde_json::to_string(reject).ok())
-        .collect();
+    let lines: Vec<String> =
+        report.rejects.iter().filter_map(|reject| serde_json::to_string(reject).ok()).collect();
     if !lines.is_empty() {
         lake.write_rejects(&id, lines.join("\n") + "\n").await?;
     }
     let files = tables
         .into_iter()
-        .map(|table| NewFiles {
-            table: table.table,
-            partition: table.partition,
-            files: table.files,
-        })
+        .map(|table| NewFiles { table: table.table, partition: table.partition, files: table.files })
         .collect();
-    let name = kind
-        .to_possible_value()
-        .map(|value| value.get_name().to_string())
-        .unwrap_or_default();
+    let name = kind.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default();
     let record = LoadRecord {
         id: id.clone(),
         kind: name.clone(),
@@ -124,38 +109,17 @@ pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) ->
     };
     let named: Vec<&str> = report.files.iter().map(|file| file.name.as_str()).collect();
     let what = format!("loaded {name} from {}", named.join(", "));
-    let change = Change {
-        what,
-        files,
-        load: Some(record),
-        inputs: Default::default(),
-    };
+    let change = Change { what, files, load: Some(record), inputs: Default::default() };
     let release = lake.commit(&lock, change).await?;
-    Ok(Loaded {
-        id,
-        release: release.id,
-        unchanged: false,
-        report,
-    })
+    Ok(Loaded { id, release: release.id, unchanged: false, report })
 }
 
 /// A load whose rows all stand already, found by the content of its files.
 fn recognise(latest: &Release, request: &LoadRequest, sources: &[SourceFile]) -> Option<Loaded> {
     let print = fingerprint(request, sources);
-    let standing = latest
-        .standing
-        .iter()
-        .find(|standing| standing.fingerprint == print)?;
-    let report = Report {
-        files: sources.to_vec(),
-        ..Report::default()
-    };
-    Some(Loaded {
-        id: standing.id.clone(),
-        release: latest.id.clone(),
-        unchanged: true,
-        report,
-    })
+    let standing = latest.standing.iter().find(|standing| standing.fingerprint == print)?;
+    let report = Report { files: sources.to_vec(), ..Report::default() };
+    Some(Loaded { id: standing.id.clone(), release: latest.id.clone(), unchanged: true, report })
 }
 
 fn fingerprint(request: &LoadRequest, sources: &[SourceFile]) -> String {
@@ -163,10 +127,7 @@ fn fingerprint(request: &LoadRequest, sources: &[SourceFile]) -> String {
     hashes.sort_unstable();
     let state = request.state.as_deref().unwrap_or_default().to_uppercase();
     let (kind, district_kind, vintage) = (request.kind, request.district_kind, request.vintage);
-    let text = format!(
-        "{kind:?} {state} {district_kind:?} {vintage:?} {}",
-        hashes.join(" ")
-    );
+    let text = format!("{kind:?} {state} {district_kind:?} {vintage:?} {}", hashes.join(" "));
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
@@ -190,11 +151,7 @@ fn stage(
         LoadKind::Results => results::load(files, options, progress),
         LoadKind::Boundaries => {
             let state = request.state.as_deref().map(str::to_uppercase);
-            let hints = Hints {
-                kind: request.district_kind,
-                vintage: request.vintage,
-                state,
-            };
+            let hints = Hints { kind: request.district_kind, vintage: request.vintage, state };
             boundaries::load(files, &hints, options, progress)
         }
         LoadKind::Population => population::load(files, options, progress),

@@ -25,9 +25,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let query = Query::<T>::from_request_parts(parts, state).await;
-        query
-            .map(|Query(value)| Params(value))
-            .map_err(|error| ApiError::bad_request(error.body_text()))
+        query.map(|Query(value)| Params(value)).map_err(|error| ApiError::bad_request(error.body_text()))
     }
 }
 
@@ -65,15 +63,10 @@ impl Common {
             return Format::parse(name)
                 .ok_or_else(|| ApiError::bad_request(format!("unknown format {name}; there are {known}")));
         }
-        let accept = headers
-            .get(header::ACCEPT)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media = |format: &Format| {
             let media = format.media_type().split(';').next().unwrap_or_default();
-            accept
-                .split(',')
-                .any(|part| part.split(';').next().unwrap_or_default().trim() == media)
+            accept.split(',').any(|part| part.split(';').next().unwrap_or_default().trim() == media)
         };
         Ok(Format::ALL.into_iter().find(media).unwrap_or(Format::Json))
     }
@@ -81,9 +74,7 @@ impl Common {
     pub fn page(&self, release: &str) -> Result<Page, ApiError> {
         let limit = self.limit.unwrap_or(PAGE);
         if limit == 0 || limit > LARGEST_PAGE {
-            return Err(ApiError::bad_request(format!(
-                "limit must be between 1 and {LARGEST_PAGE}"
-            )));
+            return Err(ApiError::bad_request(format!("limit must be between 1 and {LARGEST_PAGE}")));
         }
         let offset = match &self.after {
             None => 0,
@@ -99,13 +90,9 @@ fn cursor(release: &str, offset: u64) -> String {
 }
 
 fn read_cursor(text: &str, release: &str) -> Result<u64, ApiError> {
-    let (of, offset) = text
-        .rsplit_once('-')
-        .ok_or_else(|| ApiError::bad_request("`after` is no cursor"))?;
+    let (of, offset) = text.rsplit_once('-').ok_or_else(|| ApiError::bad_request("`after` is no cursor"))?;
     if of != release {
-        return Err(ApiError::bad_request(format!(
-            "the cursor belongs to release {of}: add as_of={of}"
-        )));
+        return Err(ApiError::bad_request(format!("the cursor belongs to release {of}: add as_of={of}")));
     }
     u64::from_str_radix(offset, 16).map_err(|_| ApiError::bad_request("`after` is no cursor"))
 }
@@ -140,9 +127,7 @@ pub async fn table(
         return Ok(respond(&serving, &body, request.headers));
     }
     let held = serving.clone();
-    let body = app
-        .run(move || encode(&held, format, page, ask(&held.copy, page)?))
-        .await?;
+    let body = app.run(move || encode(&held, format, page, ask(&held.copy, page)?)).await?;
     let body = Arc::new(body);
     serving.cache(key, body.clone());
     Ok(respond(&serving, &body, request.headers))
@@ -155,9 +140,7 @@ fn encode(serving: &Serving, format: Format, page: Page, mut answer: Answer) -> 
     answer.truncate(page.limit as usize);
     let mut bytes = answer.encode(format)?;
     if format == Format::Json {
-        let quoted = next
-            .as_ref()
-            .map_or("null".to_string(), |next| format!("\"{next}\""));
+        let quoted = next.as_ref().map_or("null".to_string(), |next| format!("\"{next}\""));
         let rows = String::from_utf8(bytes).map_err(ApiError::internal)?;
         bytes = format!("{{\"release\":\"{release}\",\"rows\":{rows},\"next\":{quoted}}}").into_bytes();
     }
@@ -167,12 +150,7 @@ fn encode(serving: &Serving, format: Format, page: Page, mut answer: Answer) -> 
 /// An encoded body with its strong ETag.
 pub fn body(release: &str, media_type: &'static str, bytes: Vec<u8>, next: Option<String>) -> CachedBody {
     let etag = format!("\"{release}-{}\"", &blake3::hash(&bytes).to_hex()[..16]);
-    CachedBody {
-        bytes: bytes.into(),
-        media_type,
-        etag,
-        next,
-    }
+    CachedBody { bytes: bytes.into(), media_type, etag, next }
 }
 
 /// Answers a JSON document about a release, from its cache or by making it.
@@ -203,13 +181,8 @@ pub async fn document(
 
 /// The response of a body: 304 where the caller has it already.
 pub fn respond(serving: &Serving, body: &CachedBody, headers: &HeaderMap) -> Response {
-    let known = headers
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let same = known
-        .split(',')
-        .any(|tag| tag.trim() == body.etag || tag.trim() == "*");
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let same = known.split(',').any(|tag| tag.trim() == body.etag || tag.trim() == "*");
     let mut response = match same {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => ([(header::CONTENT_TYPE, body.media_type)], body.bytes.clone()).into_response(),

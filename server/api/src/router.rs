@@ -53,10 +53,7 @@ fn routes() -> OpenApiRouter<App> {
 
 /// The contract as a document, checked in as `server/api/openapi.json`.
 pub fn openapi() -> String {
-    routes()
-        .into_openapi()
-        .to_pretty_json()
-        .expect("the document is plain data")
+    routes().into_openapi().to_pretty_json().expect("the document is plain data")
 }
 
 /// All routes with all layers.
@@ -77,10 +74,7 @@ pub fn router(app: App) -> axum::Router {
             ApiError::not_found("there is no such page; GET /docs shows those that there are")
         })
         .method_not_allowed_fallback(|| async {
-            ApiError::of_status(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "the page does not take this method",
-            )
+            ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED, "the page does not take this method")
         })
         .layer(
             ServiceBuilder::new()
@@ -88,18 +82,14 @@ pub fn router(app: App) -> axum::Router {
                 .layer(PropagateRequestIdLayer::new(id))
                 .layer(CompressionLayer::new())
                 .layer(middleware::from_fn(watch))
-                .layer(middleware::from_fn(
-                    move |request: Request, next: Next| async move {
-                        match tokio::time::timeout(time, next.run(request)).await {
-                            Ok(response) => response,
-                            Err(_) => ApiError::of_status(StatusCode::GATEWAY_TIMEOUT, "it took too long")
-                                .into_response(),
-                        }
-                    },
-                ))
-                .layer(CatchPanicLayer::custom(|_| {
-                    ApiError::internal("a handler panicked").into_response()
+                .layer(middleware::from_fn(move |request: Request, next: Next| async move {
+                    match tokio::time::timeout(time, next.run(request)).await {
+                        Ok(response) => response,
+                        Err(_) => ApiError::of_status(StatusCode::GATEWAY_TIMEOUT, "it took too long")
+                            .into_response(),
+                    }
                 }))
+                .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
                 .layer(limit),
         )
         .with_state(app)
@@ -121,11 +111,7 @@ async fn watch(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
-    let labels = [
-        ("method", method.clone()),
-        ("route", path.clone()),
-        ("status", status.to_string()),
-    ];
+    let labels = [("method", method.clone()), ("route", path.clone()), ("status", status.to_string())];
     ::metrics::counter!("bellwether_http_requests_total", &labels).increment(1);
     ::metrics::histogram!("bellwether_http_request_seconds", "route" => path.clone()).record(seconds);
     tracing::info!(%method, route = %path, status, seconds, id, "request");
@@ -135,7 +121,5 @@ async fn watch(request: Request, next: Next) -> Response {
 /// Serves until told to stop, then finishes the requests under way.
 pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> std::io::Result<()> {
     tokio::spawn(app.releases.clone().watch(shutdown.clone()));
-    axum::serve(listener, router(app))
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }

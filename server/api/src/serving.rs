@@ -65,24 +65,11 @@ impl Serving {
                 continue;
             }
             let geometries = answer.bytes("geometry").into_iter().flatten();
-            let outlines: Result<Vec<Outline>, _> = ids
-                .iter()
-                .zip(geometries)
-                .map(|(id, geometry)| Outline::from_wkb(id, &geometry))
-                .collect();
-            let names = answer
-                .texts("name")
-                .into_iter()
-                .map(Option::unwrap_or_default)
-                .collect();
+            let outlines: Result<Vec<Outline>, _> =
+                ids.iter().zip(geometries).map(|(id, geometry)| Outline::from_wkb(id, &geometry)).collect();
+            let names = answer.texts("name").into_iter().map(Option::unwrap_or_default).collect();
             let vintages = answer.integers("vintage");
-            locators.push(Locator {
-                kind,
-                ids,
-                names,
-                vintages,
-                layer: Layer::new(outlines?),
-            });
+            locators.push(Locator { kind, ids, names, vintages, layer: Layer::new(outlines?) });
         }
         Ok(self.locators.get_or_init(|| locators))
     }
@@ -94,9 +81,7 @@ impl Serving {
         }
         let answer = questions::county_markets(&self.copy)?;
         let text = |column: &str| answer.texts(column).into_iter().map(Option::unwrap_or_default);
-        let markets = text("county_fips")
-            .zip(text("market_id").zip(text("market")))
-            .collect();
+        let markets = text("county_fips").zip(text("market_id").zip(text("market"))).collect();
         Ok(self.markets.get_or_init(|| markets))
     }
 
@@ -178,21 +163,14 @@ impl Releases {
     /// Swaps to the newest release if it is not the current one.
     pub async fn refresh(&self) -> Result<(), ApiError> {
         let latest = self.lake.latest().await?;
-        if self
-            .current()
-            .is_some_and(|current| current.release.id == latest.id)
-        {
+        if self.current().is_some_and(|current| current.release.id == latest.id) {
             return Ok(());
         }
         let _building = self.building.lock().await;
         let serving = self.open(latest).await?;
         tracing::info!(release = %serving.release.id, "serving a new release");
         metrics::gauge!("bellwether_release").set(serving.release.number() as f64);
-        let before = self
-            .current
-            .write()
-            .ok()
-            .and_then(|mut current| current.replace(serving));
+        let before = self.current.write().ok().and_then(|mut current| current.replace(serving));
         if let (Some(before), Ok(mut list)) = (before, self.earlier.lock()) {
             list.push(before);
             if list.len() > EARLIER {
@@ -207,10 +185,7 @@ impl Releases {
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             if let Err(error) = self.refresh().await {
-                tracing::error!(
-                    ?error,
-                    "cannot serve the newest release; the one before is served on"
-                );
+                tracing::error!(?error, "cannot serve the newest release; the one before is served on");
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -222,11 +197,7 @@ impl Releases {
     /// Opens the copy of a release, built first where it is not there.
     pub async fn open(&self, release: Release) -> Result<Arc<Serving>, ApiError> {
         std::fs::create_dir_all(&self.folder).map_err(ApiError::internal)?;
-        let path = self.folder.join(format!(
-            "{}-{}.duckdb",
-            release.id,
-            release.created.timestamp_millis()
-        ));
+        let path = self.folder.join(format!("{}-{}.duckdb", release.id, release.created.timestamp_millis()));
         let cache = self.folder.join("fetched");
         let mut sources = Vec::new();
         for table in catalog::tables() {

@@ -54,19 +54,11 @@ impl Layer {
         let mut edges = 0;
         for outline in &outlines {
             let [west, south, east, north] = outline.extent();
-            extent = [
-                extent[0].min(west),
-                extent[1].min(south),
-                extent[2].max(east),
-                extent[3].max(north),
-            ];
+            extent = [extent[0].min(west), extent[1].min(south), extent[2].max(east), extent[3].max(north)];
             edges += outline.edges().count();
         }
         let cells = edges.clamp(1 << 12, MOST_CELLS);
-        let (width, height) = (
-            (extent[2] - extent[0]).max(1e-9),
-            (extent[3] - extent[1]).max(1e-9),
-        );
+        let (width, height) = ((extent[2] - extent[0]).max(1e-9), (extent[3] - extent[1]).max(1e-9));
         let columns = ((cells as f64 * width / height).sqrt() as usize).clamp(1, cells);
         let rows = (cells / columns).max(1);
         let grid = Grid {
@@ -77,10 +69,7 @@ impl Layer {
             columns,
             rows,
         };
-        let claims: Vec<Claims> = outlines
-            .par_iter()
-            .map(|outline| claims_of(outline, &grid))
-            .collect();
+        let claims: Vec<Claims> = outlines.par_iter().map(|outline| claims_of(outline, &grid)).collect();
         let mut raster = vec![NOBODY; grid.columns * grid.rows];
         for (index, claims) in claims.iter().enumerate() {
             for span in &claims.whole {
@@ -94,11 +83,7 @@ impl Layer {
         }
         // Cell and district, sorted: lists come out in the layer's order.
         let district = |(index, claims): (usize, &Claims)| -> Vec<u64> {
-            claims
-                .crossed
-                .iter()
-                .map(|cell| u64::from(*cell) << 32 | index as u64)
-                .collect()
+            claims.crossed.iter().map(|cell| u64::from(*cell) << 32 | index as u64).collect()
         };
         let mut crossed: Vec<u64> = claims.par_iter().enumerate().flat_map_iter(district).collect();
         crossed.par_sort_unstable();
@@ -117,12 +102,7 @@ impl Layer {
             lists.extend(of_cell.iter().filter(before).map(|claim| *claim as u32));
             lists.extend(whole);
         }
-        Layer {
-            outlines,
-            grid,
-            cells: raster,
-            lists,
-        }
+        Layer { outlines, grid, cells: raster, lists }
     }
 
     pub fn outlines(&self) -> &[Outline] {
@@ -137,10 +117,7 @@ impl Layer {
         }
         // A point beyond the eastern or northern end falls into the last cell, where the exact test refuses it;
         // only a cell that one district fills must not answer for points outside of it.
-        let (column, row) = (
-            (longitude - grid.west) * grid.across,
-            (latitude - grid.south) * grid.up,
-        );
+        let (column, row) = ((longitude - grid.west) * grid.across, (latitude - grid.south) * grid.up);
         if column > grid.columns as f64 || row > grid.rows as f64 {
             return None;
         }
@@ -156,10 +133,7 @@ impl Layer {
         let holds = |entry: &&u32| {
             **entry & WHOLE != 0 || self.outlines[(**entry & !WHOLE) as usize].covers(longitude, latitude)
         };
-        candidates
-            .iter()
-            .find(holds)
-            .map(|entry| (entry & !WHOLE) as usize)
+        candidates.iter().find(holds).map(|entry| (entry & !WHOLE) as usize)
     }
 
     /// Locates many points, in parallel.
@@ -181,27 +155,17 @@ struct Claims {
 
 fn claims_of(outline: &Outline, grid: &Grid) -> Claims {
     let [west, south, east, north] = outline.extent();
-    let (left, right) = (
-        padded_low(grid.column(west)),
-        (grid.column(east) + 1).min(grid.columns - 1),
-    );
-    let (bottom, top) = (
-        padded_low(grid.row(south)),
-        (grid.row(north) + 1).min(grid.rows - 1),
-    );
+    let (left, right) = (padded_low(grid.column(west)), (grid.column(east) + 1).min(grid.columns - 1));
+    let (bottom, top) = (padded_low(grid.row(south)), (grid.row(north) + 1).min(grid.rows - 1));
     let (width, height) = (right - left + 1, top - bottom + 1);
     let mut crossed = vec![false; width * height];
     // Longitudes, in cells, at which the border crosses the middle of each row.
     let mut crossings: Vec<(u32, f64)> = Vec::new();
     for [ax, ay, bx, by] in outline.edges() {
-        let (ax, bx) = (
-            (ax - grid.west) * grid.across - left as f64,
-            (bx - grid.west) * grid.across - left as f64,
-        );
-        let (ay, by) = (
-            (ay - grid.south) * grid.up - bottom as f64,
-            (by - grid.south) * grid.up - bottom as f64,
-        );
+        let (ax, bx) =
+            ((ax - grid.west) * grid.across - left as f64, (bx - grid.west) * grid.across - left as f64);
+        let (ay, by) =
+            ((ay - grid.south) * grid.up - bottom as f64, (by - grid.south) * grid.up - bottom as f64);
         mark(&mut crossed, width, height, [ax, ay, bx, by]);
         let (low, high) = (ay.min(by), ay.max(by));
         let mut row = (low - 0.5).ceil().max(0.0);
@@ -212,13 +176,8 @@ fn claims_of(outline: &Outline, grid: &Grid) -> Claims {
         }
     }
     let number = |cell: usize| ((cell / width + bottom) * grid.columns + cell % width + left) as u32;
-    let mut claims = Claims {
-        crossed: Vec::new(),
-        whole: Vec::new(),
-    };
-    claims
-        .crossed
-        .extend((0..crossed.len()).filter(|cell| crossed[*cell]).map(number));
+    let mut claims = Claims { crossed: Vec::new(), whole: Vec::new() };
+    claims.crossed.extend((0..crossed.len()).filter(|cell| crossed[*cell]).map(number));
     crossings.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
     for of_row in crossings.chunk_by(|a, b| a.0 == b.0) {
         let row = of_row[0].0 as usize * width;
@@ -232,9 +191,7 @@ fn claims_of(outline: &Outline, grid: &Grid) -> Claims {
                     column += 1;
                 }
                 if column > start {
-                    claims
-                        .whole
-                        .push((number(row + start), number(row + column - 1) + 1));
+                    claims.whole.push((number(row + start), number(row + column - 1) + 1));
                 }
                 column += 1;
             }
@@ -251,11 +208,7 @@ fn padded_low(cell: usize) -> usize {
 /// row, widened by a hair for rounding.
 fn mark(crossed: &mut [bool], width: usize, height: usize, [ax, ay, bx, by]: [f64; 4]) {
     const HAIR: f64 = 1e-6;
-    let ((ax, ay), (bx, by)) = if ay <= by {
-        ((ax, ay), (bx, by))
-    } else {
-        ((bx, by), (ax, ay))
-    };
+    let ((ax, ay), (bx, by)) = if ay <= by { ((ax, ay), (bx, by)) } else { ((bx, by), (ax, ay)) };
     let cell = |value: f64, most: usize| (value.max(0.0) as usize).min(most - 1);
     for row in cell(ay - HAIR, height)..=cell(by + HAIR, height) {
         let (low, high) = (row as f64 - HAIR, row as f64 + 1.0 + HAIR);

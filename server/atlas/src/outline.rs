@@ -25,10 +25,7 @@ pub struct Outline {
 impl Outline {
     /// Reads a Polygon or MultiPolygon from well-known binary.
     pub fn from_wkb(id: &str, bytes: &[u8]) -> Result<Outline, Error> {
-        let broken = |detail: &str| Error::Broken {
-            id: id.to_string(),
-            detail: detail.to_string(),
-        };
+        let broken = |detail: &str| Error::Broken { id: id.to_string(), detail: detail.to_string() };
         let geometry = wkb::reader::read_wkb(bytes).map_err(|error| broken(&error.to_string()))?;
         let shape = match geometry.try_to_geometry() {
             Some(geo::Geometry::MultiPolygon(shape)) => shape,
@@ -40,12 +37,7 @@ impl Outline {
 
     pub(crate) fn new(shape: MultiPolygon<f64>) -> Option<Outline> {
         let rectangle = shape.bounding_rect()?;
-        let extent = [
-            rectangle.min().x,
-            rectangle.min().y,
-            rectangle.max().x,
-            rectangle.max().y,
-        ];
+        let extent = [rectangle.min().x, rectangle.min().y, rectangle.max().x, rectangle.max().y];
         if !extent.iter().all(|value| value.is_finite()) {
             return None;
         }
@@ -63,11 +55,7 @@ impl Outline {
             }
         };
         let mut starts = vec![0u32; slabs + 1];
-        each(&mut |first, last, _| {
-            starts[first + 1..=last + 1]
-                .iter_mut()
-                .for_each(|start| *start += 1)
-        });
+        each(&mut |first, last, _| starts[first + 1..=last + 1].iter_mut().for_each(|start| *start += 1));
         for slab in 0..slabs {
             starts[slab + 1] += starts[slab];
         }
@@ -79,14 +67,7 @@ impl Outline {
                 *slot += 1;
             }
         });
-        Some(Outline {
-            shape,
-            south,
-            scale,
-            starts,
-            edges,
-            extent,
-        })
+        Some(Outline { shape, south, scale, starts, edges, extent })
     }
 
     /// West, south, east and north, degrees.
@@ -100,10 +81,8 @@ impl Outline {
 
     /// Every edge once, as the coordinates of its ends.
     pub(crate) fn edges(&self) -> impl Iterator<Item = [f64; 4]> + '_ {
-        rings(&self.shape).flat_map(|ring| {
-            ring.windows(2)
-                .map(|pair| [pair[0].x, pair[0].y, pair[1].x, pair[1].y])
-        })
+        rings(&self.shape)
+            .flat_map(|ring| ring.windows(2).map(|pair| [pair[0].x, pair[0].y, pair[1].x, pair[1].y]))
     }
 
     /// Area in square degrees, holes taken off.
@@ -142,11 +121,8 @@ impl Outline {
                 inside = !inside;
             } else if longitude <= ax.max(*bx) {
                 let coordinate = |x: &f64, y: &f64| robust::Coord { x: *x, y: *y };
-                let side = orient2d(
-                    coordinate(ax, ay),
-                    coordinate(bx, by),
-                    coordinate(&longitude, &latitude),
-                );
+                let side =
+                    orient2d(coordinate(ax, ay), coordinate(bx, by), coordinate(&longitude, &latitude));
                 if side == 0.0 {
                     return true;
                 }
@@ -182,8 +158,6 @@ impl Outline {
 
 fn rings(shape: &MultiPolygon<f64>) -> impl Iterator<Item = &[Coord<f64>]> {
     shape.0.iter().flat_map(|polygon| {
-        std::iter::once(polygon.exterior())
-            .chain(polygon.interiors())
-            .map(|ring| ring.0.as_slice())
+        std::iter::once(polygon.exterior()).chain(polygon.interiors()).map(|ring| ring.0.as_slice())
     })
 }

@@ -34,10 +34,7 @@ pub fn shares(areas: &[Outline], districts: &Layer) -> Vec<Share> {
         .enumerate()
         .map(|(index, outline)| {
             let [west, south, east, north] = outline.extent();
-            Edge::new(
-                Rectangle::from_corners([west, south], [east, north]),
-                index as u32,
-            )
+            Edge::new(Rectangle::from_corners([west, south], [east, north]), index as u32)
         })
         .collect();
     let tree = RTree::bulk_load(boxes);
@@ -51,28 +48,18 @@ pub fn shares(areas: &[Outline], districts: &Layer) -> Vec<Share> {
 fn shares_of(index: usize, area: &Outline, districts: &Layer, tree: &RTree<Edge>) -> Vec<Share> {
     let [west, south, east, north] = area.extent();
     let window = AABB::from_corners([west, south], [east, north]);
-    let candidates: Vec<usize> = tree
-        .locate_in_envelope_intersecting(window)
-        .map(|found| found.data as usize)
-        .collect();
+    let candidates: Vec<usize> =
+        tree.locate_in_envelope_intersecting(window).map(|found| found.data as usize).collect();
     let enters = |candidate: &&usize| {
         let outline = &districts.outlines()[**candidate];
-        outline
-            .edges()
-            .any(|edge| meets(edge, [west, south, east, north]))
+        outline.edges().any(|edge| meets(edge, [west, south, east, north]))
     };
     let mut parts: Vec<(usize, f64)> = if candidates.iter().any(|candidate| enters(&candidate)) {
         candidates
             .iter()
             .map(|candidate| {
-                let clipped = clip(
-                    districts.outlines()[*candidate].shape(),
-                    [west, south, east, north],
-                );
-                (
-                    *candidate,
-                    area.shape().intersection(&clipped).unsigned_area() / area.area(),
-                )
+                let clipped = clip(districts.outlines()[*candidate].shape(), [west, south, east, north]);
+                (*candidate, area.shape().intersection(&clipped).unsigned_area() / area.area())
             })
             .collect()
     } else {
@@ -82,14 +69,7 @@ fn shares_of(index: usize, area: &Outline, districts: &Layer, tree: &RTree<Edge>
     parts.retain(|(_, share)| *share > NOISE);
     let total: f64 = parts.iter().map(|(_, share)| share).sum();
     parts.sort_unstable_by_key(|(district, _)| *district);
-    parts
-        .into_iter()
-        .map(|(district, share)| Share {
-            area: index,
-            district,
-            share: share / total,
-        })
-        .collect()
+    parts.into_iter().map(|(district, share)| Share { area: index, district, share: share / total }).collect()
 }
 
 /// Whether an edge's bounding box meets the window.
@@ -130,7 +110,7 @@ fn clip(shape: &MultiPolygon<f64>, [west, south, east, north]: [f64; 4]) -> Mult
             }
             points = kept;
         }
-        (points.len() >= 3).then(|| LineString(points))
+        (points.len() >= 3).then_some(LineString(points))
     };
     let polygons = shape.0.iter().filter_map(|polygon| {
         let holes = polygon.interiors().iter().filter_map(ring).collect();
@@ -152,20 +132,12 @@ mod tests {
     #[test]
     fn an_area_that_a_line_cuts_is_shared_out_by_area() {
         let districts = Layer::new(vec![square(0.0, 0.0, 10.0), square(10.0, 0.0, 10.0)]);
-        let areas = [
-            square(1.0, 1.0, 1.0),
-            square(9.25, 1.0, 1.0),
-            square(9.001, 5.0, 1.0),
-            square(50.0, 50.0, 1.0),
-        ];
+        let areas =
+            [square(1.0, 1.0, 1.0), square(9.25, 1.0, 1.0), square(9.001, 5.0, 1.0), square(50.0, 50.0, 1.0)];
         let found = shares(&areas, &districts);
         assert_eq!(found.len(), 4, "{found:?}");
         assert_eq!((found[0].area, found[0].district, found[0].share), (0, 0, 1.0));
         assert!((found[1].share - 0.75).abs() < 1e-6 && (found[2].share - 0.25).abs() < 1e-6);
-        assert_eq!(
-            (found[3].area, found[3].district, found[3].share),
-            (2, 0, 1.0),
-            "a sliver is no cut"
-        );
+        assert_eq!((found[3].area, found[3].district, found[3].share), (2, 0, 1.0), "a sliver is no cut");
     }
 }

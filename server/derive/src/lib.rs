@@ -53,19 +53,10 @@ pub(crate) struct Bench {
 
 /// Names of the derived tables whose inputs have changed since they were made, in the order of making.
 pub fn stale(release: &Release) -> Vec<&'static str> {
-    let made_from = |recipe: &Recipe| {
-        release
-            .tables
-            .get(recipe.table)
-            .and_then(|table| table.inputs.clone())
-    };
+    let made_from = |recipe: &Recipe| release.tables.get(recipe.table).and_then(|table| table.inputs.clone());
     let is_stale =
         |recipe: &&Recipe| made_from(recipe).as_deref() != Some(fingerprint(release, recipe).as_str());
-    RECIPES
-        .iter()
-        .filter(is_stale)
-        .map(|recipe| recipe.table)
-        .collect()
+    RECIPES.iter().filter(is_stale).map(|recipe| recipe.table).collect()
 }
 
 /// The inputs of a recipe as the release has them. Derived inputs count by what they would be made from now.
@@ -97,20 +88,12 @@ pub async fn derive(
         return Ok((release, steps));
     }
     let staging = lake.staging()?;
-    let workshop = Workshop::open(staging.path(), limits).map_err(|cause| Error::Warehouse {
-        table: "any table",
-        cause,
-    })?;
+    let workshop = Workshop::open(staging.path(), limits)
+        .map_err(|cause| Error::Warehouse { table: "any table", cause })?;
     let cache = staging.path().join("fetched");
-    for table in catalog::tables()
-        .iter()
-        .filter(|table| !table.name.ends_with("_source"))
-    {
+    for table in catalog::tables().iter().filter(|table| !table.name.ends_with("_source")) {
         let files = lake.local_files(&release, &table.name, &cache).await?;
-        workshop.show(table, &files).map_err(|cause| Error::Warehouse {
-            table: "any table",
-            cause,
-        })?;
+        workshop.show(table, &files).map_err(|cause| Error::Warehouse { table: "any table", cause })?;
     }
     let bench = Bench { workshop, staging };
     let mut files = Vec::new();
@@ -123,12 +106,7 @@ pub async fn derive(
             files.extend(new);
             rows = count;
         }
-        let step = Step {
-            table: recipe.table,
-            rows,
-            seconds: started.elapsed().as_secs_f64(),
-            made,
-        };
+        let step = Step { table: recipe.table, rows, seconds: started.elapsed().as_secs_f64(), made };
         tell(&step);
         steps.push(step);
     }
@@ -137,53 +115,30 @@ pub async fn derive(
         .filter(|recipe| stale.contains(&recipe.table))
         .map(|recipe| (recipe.table.to_string(), fingerprint(&release, recipe)))
         .collect();
-    let change = Change {
-        what: format!("derived {}", stale.join(", ")),
-        files,
-        load: None,
-        inputs,
-    };
+    let change = Change { what: format!("derived {}", stale.join(", ")), files, load: None, inputs };
     Ok((lake.commit(lock, change).await?, steps))
 }
 
 /// Makes one table: runs its recipe, writes one file a partition, and shows the new table to the recipes after.
 fn make(bench: &Bench, recipe: &Recipe) -> Result<(Vec<NewFiles>, u64), Error> {
     let table = catalog::table(recipe.table).expect("recipes make tables of the catalog");
-    let fail = |cause| Error::Warehouse {
-        table: recipe.table,
-        cause,
-    };
+    let fail = |cause| Error::Warehouse { table: recipe.table, cause };
     (recipe.prepare)(bench)?;
     let (name, made) = (&table.name, format!("made_{}", table.name));
     let select = recipe.select;
     let sql =
         format!("CREATE TABLE {made} AS {select}; CREATE OR REPLACE VIEW {name} AS SELECT * FROM {made}");
     bench.workshop.run(&sql).map_err(fail)?;
-    let rows = bench
-        .workshop
-        .ask(&format!("SELECT count(*) AS rows FROM {made}"), &[])
-        .map_err(fail)?;
+    let rows = bench.workshop.ask(&format!("SELECT count(*) AS rows FROM {made}"), &[]).map_err(fail)?;
     let rows = rows.integers("rows").first().copied().flatten().unwrap_or(0) as u64;
     let write = |select: &str, name: &str| -> Result<Vec<PathBuf>, Error> {
         let path = bench.staging.path().join(name);
-        Ok(bench
-            .workshop
-            .write(table, select, &path)
-            .map_err(fail)?
-            .into_iter()
-            .collect())
+        Ok(bench.workshop.write(table, select, &path).map_err(fail)?.into_iter().collect())
     };
     // Everything that was there goes, whatever its partition.
-    let mut files = vec![NewFiles {
-        table: table.name.clone(),
-        partition: Vec::new(),
-        files: Vec::new(),
-    }];
+    let mut files = vec![NewFiles { table: table.name.clone(), partition: Vec::new(), files: Vec::new() }];
     if table.partition_by.is_empty() {
-        files[0].files = write(
-            &format!("SELECT * FROM {made}"),
-            &format!("{}.parquet", table.name),
-        )?;
+        files[0].files = write(&format!("SELECT * FROM {made}"), &format!("{}.parquet", table.name))?;
         return Ok((files, rows));
     }
     let states = bench
@@ -193,11 +148,7 @@ fn make(bench: &Bench, recipe: &Recipe) -> Result<(Vec<NewFiles>, u64), Error> {
     for state in states.texts("state").into_iter().flatten() {
         let select = format!("SELECT * FROM {made} WHERE state = '{state}'");
         let paths = write(&select, &format!("{}-{state}.parquet", table.name))?;
-        files.push(NewFiles {
-            table: table.name.clone(),
-            partition: vec![state],
-            files: paths,
-        });
+        files.push(NewFiles { table: table.name.clone(), partition: vec![state], files: paths });
     }
     Ok((files, rows))
 }

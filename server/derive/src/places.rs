@@ -8,13 +8,7 @@ use bellwether_warehouse::Param;
 use crate::{Bench, Error};
 
 /// Kinds that are located by outline. Markets follow from counties, states from either.
-const LOCATED: [&str; 5] = [
-    "precinct",
-    "county",
-    "congressional",
-    "state_senate",
-    "state_house",
-];
+const LOCATED: [&str; 5] = ["precinct", "county", "congressional", "state_senate", "state_house"];
 
 struct Area {
     id: String,
@@ -25,10 +19,8 @@ struct Area {
 /// The newest vintage of a kind in every state, in the order of ids: a point on a border belongs to the first.
 fn newest(bench: &Bench, kind: &str, table: &'static str) -> Result<(Vec<Area>, Vec<Outline>), Error> {
     let sql = include_str!("sql/newest_boundaries.sql");
-    let answer = bench
-        .workshop
-        .ask(sql, &[Param::text(kind)])
-        .map_err(|cause| Error::Warehouse { table, cause })?;
+    let answer =
+        bench.workshop.ask(sql, &[Param::text(kind)]).map_err(|cause| Error::Warehouse { table, cause })?;
     let mut areas = Vec::new();
     let mut outlines = Vec::new();
     let rows = answer.texts("district_id").into_iter().zip(answer.texts("state"));
@@ -48,10 +40,7 @@ fn newest(bench: &Bench, kind: &str, table: &'static str) -> Result<(Vec<Area>, 
 pub fn share_out_precincts(bench: &Bench) -> Result<(), Error> {
     const TABLE: &str = "precinct_districts";
     let fail = |cause| Error::Warehouse { table: TABLE, cause };
-    bench
-        .workshop
-        .run(include_str!("sql/precinct_shares.sql"))
-        .map_err(fail)?;
+    bench.workshop.run(include_str!("sql/precinct_shares.sql")).map_err(fail)?;
     let (precincts, outlines) = newest(bench, "precinct", TABLE)?;
     for kind in &LOCATED[1..] {
         let (districts, layer) = newest(bench, kind, TABLE)?;
@@ -88,11 +77,7 @@ pub fn find_middles(bench: &Bench) -> Result<(), Error> {
     let (precincts, outlines) = newest(bench, "precinct", TABLE)?;
     let rows = precincts.iter().zip(&outlines).filter_map(|(precinct, outline)| {
         let (longitude, latitude) = outline.middle()?;
-        Some(vec![
-            Param::text(&precinct.id),
-            Param::Double(longitude),
-            Param::Double(latitude),
-        ])
+        Some(vec![Param::text(&precinct.id), Param::Double(longitude), Param::Double(latitude)])
     });
     bench.workshop.append("middles", rows).map_err(fail)
 }
@@ -102,16 +87,10 @@ pub fn locate_geocodes(bench: &Bench) -> Result<(), Error> {
     const TABLE: &str = "voter_districts";
     let fail = |cause| Error::Warehouse { table: TABLE, cause };
     bench.workshop.run(include_str!("sql/places.sql")).map_err(fail)?;
-    let answer = bench
-        .workshop
-        .ask("SELECT longitude, latitude FROM places ORDER BY place", &[])
-        .map_err(fail)?;
+    let answer =
+        bench.workshop.ask("SELECT longitude, latitude FROM places ORDER BY place", &[]).map_err(fail)?;
     let column = |name: &str| -> Vec<f64> {
-        answer
-            .doubles(name)
-            .into_iter()
-            .map(|value| value.unwrap_or(f64::NAN))
-            .collect()
+        answer.doubles(name).into_iter().map(|value| value.unwrap_or(f64::NAN)).collect()
     };
     let (longitudes, latitudes) = (column("longitude"), column("latitude"));
     let mut found: BTreeMap<&str, (Vec<Area>, Vec<Option<u32>>)> = BTreeMap::new();
@@ -127,9 +106,7 @@ pub fn locate_geocodes(bench: &Bench) -> Result<(), Error> {
         let mut row = vec![Param::Integer(place as i64)];
         for kind in LOCATED {
             let (areas, located) = &found[kind];
-            row.push(Param::optional(
-                located[place].map(|index| areas[index as usize].id.as_str()),
-            ));
+            row.push(Param::optional(located[place].map(|index| areas[index as usize].id.as_str())));
         }
         row
     });

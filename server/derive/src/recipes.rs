@@ -21,10 +21,7 @@ fn nothing(_: &Bench) -> Result<(), Error> {
 
 fn number_vote_entries(bench: &Bench) -> Result<(), Error> {
     let outcome = bench.workshop.run(include_str!("sql/votes_cast.sql"));
-    outcome.map_err(|cause| Error::Warehouse {
-        table: "district_results",
-        cause,
-    })
+    outcome.map_err(|cause| Error::Warehouse { table: "district_results", cause })
 }
 
 pub const RECIPES: &[Recipe] = &[

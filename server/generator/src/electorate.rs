@@ -41,14 +41,10 @@ pub fn electorate(
     let names = Names::read(from);
     let adults: f64 = precincts.iter().map(Precinct::adults).sum();
     let last = |precinct: &Precinct| precinct.votes.values().next_back().copied().unwrap_or_default();
-    let two_party: f64 = precincts
-        .iter()
-        .map(|precinct| last(precinct).democratic + last(precinct).republican)
-        .sum();
+    let two_party: f64 =
+        precincts.iter().map(|precinct| last(precinct).democratic + last(precinct).republican).sum();
     if adults == 0.0 || two_party == 0.0 {
-        return Err(Error::Unfit(
-            "the precincts have no adults or no votes to draw people from".into(),
-        ));
+        return Err(Error::Unfit("the precincts have no adults or no votes to draw people from".into()));
     }
     let great = people::GREAT_PARTIES * adults / two_party;
     let state = layout.state.to_lowercase();
@@ -69,30 +65,16 @@ pub fn electorate(
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         owed += count as f64 * precinct.adults() / adults;
         let last = index + 1 == precincts.len();
-        let here = if last {
-            count - made
-        } else {
-            (owed.round() as usize).saturating_sub(made).min(count - made)
-        };
+        let here =
+            if last { count - made } else { (owed.round() as usize).saturating_sub(made).min(count - made) };
         let remainders = remainders.entry(precinct.county.as_str()).or_default();
         let households = people::draw(precinct, here, great, &names, remainders, &mut rng);
-        let houses = places::houses(
-            &precinct.outline,
-            households.len(),
-            index as u32 % 9 + 1,
-            &mut rng,
-        );
+        let houses = places::houses(&precinct.outline, households.len(), index as u32 % 9 + 1, &mut rng);
         let zip = format!("{:05}", 10_000 + index as u32 / 9);
         for (household, house) in households.iter().zip(&houses) {
             files.address(house, precinct, &zip)?;
             for person in &household.people {
-                let voter = Voter {
-                    person,
-                    house,
-                    precinct,
-                    zip: &zip,
-                    number: 9_000_000_000 + made as u64,
-                };
+                let voter = Voter { person, house, precinct, zip: &zip, number: 9_000_000_000 + made as u64 };
                 files.voter(&voter, rng.random::<f64>())?;
                 made += 1;
                 if made.is_multiple_of(1000) {
@@ -117,10 +99,7 @@ fn write_drawn_from(path: &Path, precincts: &[Precinct], great: f64) -> Result<(
             .iter_mut()
             .zip(people::party_shares(precinct, great))
             .for_each(|(sum, share)| *sum += share * here);
-        turnout
-            .iter_mut()
-            .zip(people::turnout(precinct))
-            .for_each(|(sum, share)| *sum += share * here);
+        turnout.iter_mut().zip(people::turnout(precinct)).for_each(|(sum, share)| *sum += share * here);
     }
     let mut file = BufWriter::new(File::create(path).map_err(write_failed(path))?);
     let mut write = || -> std::io::Result<()> {

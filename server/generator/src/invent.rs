@@ -21,11 +21,7 @@ const COUNTIES: [&str; 20] = [
     "Laurel", "Linden", "Maple", "Oak", "Pine", "Rowan", "Spruce", "Walnut", "Willow",
 ];
 const CITIES: [(f64, f64, f64); 3] = [(7.0, 12.0, 1.0), (21.0, 6.0, 0.7), (25.0, 17.0, 0.4)];
-const MARKETS: [(&str, &str); 3] = [
-    ("901", "Alder-Birch"),
-    ("902", "Laurel"),
-    ("903", "Walnut-Willow"),
-];
+const MARKETS: [(&str, &str); 3] = [("901", "Alder-Birch"), ("902", "Laurel"), ("903", "Walnut-Willow")];
 
 /// The coordinate system of every Census product.
 const NAD83: &str = "GEOGCS[\"GCS_North_American_1983\",DATUM[\"D_North_American_1983\",SPHEROID[\"GRS_1980\",6378137,298.257222101]],PRIMEM[\"Greenwich\",0],UNIT[\"Degree\",0.017453292519943295]]";
@@ -69,19 +65,8 @@ pub fn invent(layout: &Layout, seed: u64, folder: &Path) -> Result<(), Error> {
             (row.to_vec(), lattice.outline(|x, y| county_of(x, y) == county))
         })
         .collect();
-    let fields = [
-        "STATEFP20",
-        "COUNTYFP20",
-        "COUNTYNS20",
-        "GEOID20",
-        "NAME20",
-        "NAMELSAD20",
-    ];
-    shapefile(
-        &folder.join(format!("tl_2020_{fips}_county20.zip")),
-        &fields,
-        &counties,
-    )?;
+    let fields = ["STATEFP20", "COUNTYFP20", "COUNTYNS20", "GEOID20", "NAME20", "NAMELSAD20"];
+    shapefile(&folder.join(format!("tl_2020_{fips}_county20.zip")), &fields, &counties)?;
     for (file, fields, digits, count, district, label) in [
         (
             "cd118",
@@ -91,49 +76,23 @@ pub fn invent(layout: &Layout, seed: u64, folder: &Path) -> Result<(), Error> {
             congressional as fn(usize, usize) -> usize,
             "Congressional District",
         ),
-        (
-            "sldu",
-            ["STATEFP", "SLDUST", "GEOID", "NAMELSAD"],
-            3,
-            10,
-            senate,
-            "State Senate District",
-        ),
-        (
-            "sldl",
-            ["STATEFP", "SLDLST", "GEOID", "NAMELSAD"],
-            3,
-            20,
-            house,
-            "State House District",
-        ),
+        ("sldu", ["STATEFP", "SLDUST", "GEOID", "NAMELSAD"], 3, 10, senate, "State Senate District"),
+        ("sldl", ["STATEFP", "SLDLST", "GEOID", "NAMELSAD"], 3, 20, house, "State House District"),
     ] {
         let areas: Vec<(Vec<String>, MultiPolygon<f64>)> = (1..=count)
             .map(|number| {
                 let code = format!("{number:0>digits$}");
-                let row = vec![
-                    fips.clone(),
-                    code.clone(),
-                    format!("{fips}{code}"),
-                    format!("{label} {number}"),
-                ];
+                let row =
+                    vec![fips.clone(), code.clone(), format!("{fips}{code}"), format!("{label} {number}")];
                 (row, lattice.outline(|x, y| district(x, y) == number))
             })
             .collect();
-        shapefile(
-            &folder.join(format!("tl_2022_{fips}_{file}.zip")),
-            &fields,
-            &areas,
-        )?;
+        shapefile(&folder.join(format!("tl_2022_{fips}_{file}.zip")), &fields, &areas)?;
     }
     let outlines = precincts.iter().map(|precinct| {
         let shape = lattice.outline(|x, y| (x, y) == (precinct.x, precinct.y));
         let name = format!("{} {:03}", COUNTIES[precinct.county - 1], precinct.number);
-        (
-            precinct.id.clone(),
-            vec![("GEOID20", precinct.id.clone()), ("NAME20", name)],
-            shape,
-        )
+        (precinct.id.clone(), vec![("GEOID20", precinct.id.clone()), ("NAME20", name)], shape)
     });
     let file = folder.join(format!("tl_2020_{fips}_vtd20.geojson.gz"));
     let text = geojson(outlines);
@@ -142,37 +101,17 @@ pub fn invent(layout: &Layout, seed: u64, folder: &Path) -> Result<(), Error> {
     std::fs::write(&file, packed.finish().map_err(write_failed(&file))?).map_err(write_failed(&file))?;
     let markets = MARKETS.iter().enumerate().map(|(index, (code, name))| {
         let shape = lattice.outline(|x, y| market_of(county_of(x, y)) == index);
-        (
-            code.to_string(),
-            vec![("dma_code", code.to_string()), ("dma_name", name.to_string())],
-            shape,
-        )
+        (code.to_string(), vec![("dma_code", code.to_string()), ("dma_name", name.to_string())], shape)
     });
     let file = folder.join(format!("dma_{state}.geojson"));
     std::fs::write(&file, geojson(markets)).map_err(write_failed(&file))?;
 
-    write_population(
-        &folder.join(format!("alarm_{state}_2020_vtd.csv")),
-        layout,
-        &precincts,
-    )?;
+    write_population(&folder.join(format!("alarm_{state}_2020_vtd.csv")), layout, &precincts)?;
     for year in [2016, 2018, 2020] {
-        write_votes(
-            &folder.join(format!("vest_{state}_{year}_2020_vtd.csv")),
-            year,
-            &precincts,
-        )?;
+        write_votes(&folder.join(format!("vest_{state}_{year}_2020_vtd.csv")), year, &precincts)?;
     }
-    write_returns(
-        &folder.join(format!("2022-{state}-local-precinct-general.zip")),
-        layout,
-        &precincts,
-    )?;
-    write_markets(
-        &folder.join(format!("county_dma_{state}.csv")),
-        layout,
-        &precincts,
-    )
+    write_returns(&folder.join(format!("2022-{state}-local-precinct-general.zip")), layout, &precincts)?;
+    write_markets(&folder.join(format!("county_dma_{state}.csv")), layout, &precincts)
 }
 
 fn county_of(x: usize, y: usize) -> usize {
@@ -271,23 +210,14 @@ impl Precinct {
 
 fn write_population(file: &Path, layout: &Layout, precincts: &[Precinct]) -> Result<(), Error> {
     let mut text = String::from("GEOID20,state,county,vtd");
-    let parts = [
-        "", "_hisp", "_white", "_black", "_aian", "_asian", "_nhpi", "_other", "_two",
-    ];
+    let parts = ["", "_hisp", "_white", "_black", "_aian", "_asian", "_nhpi", "_other", "_two"];
     for prefix in ["pop", "vap"] {
-        parts
-            .iter()
-            .for_each(|part| text.push_str(&format!(",{prefix}{part}")));
+        parts.iter().for_each(|part| text.push_str(&format!(",{prefix}{part}")));
     }
     text.push('\n');
     for precinct in precincts {
         let county = COUNTIES[precinct.county - 1];
-        text.push_str(&format!(
-            "{},{},{county} County,{}",
-            precinct.id,
-            layout.state,
-            &precinct.id[5..]
-        ));
+        text.push_str(&format!("{},{},{county} County,{}", precinct.id, layout.state, &precinct.id[5..]));
         for grown in [1.28, 1.0] {
             let races = precinct.races.map(|count| (count * grown).round());
             text.push_str(&format!(",{}", races.iter().sum::<f64>()));
@@ -298,27 +228,18 @@ fn write_population(file: &Path, layout: &Layout, precincts: &[Precinct]) -> Res
     std::fs::write(file, text).map_err(write_failed(file))
 }
 
-/// Columns of a VEST file: office, and the three letters of its candidates.
-const BALLOTS: [(i32, &[(&str, [&str; 3])]); 3] = [
-    (
-        2016,
-        &[("PRE", ["ALD", "BAR", "CAS"]), ("USS", ["DOV", "EAS", "FEN"])],
-    ),
-    (
-        2018,
-        &[("GOV", ["GAL", "HOL", "IVE"]), ("ATG", ["JAY", "KES", "LOC"])],
-    ),
-    (
-        2020,
-        &[("PRE", ["MER", "NOR", "OST"]), ("USS", ["PIN", "QUI", "RAV"])],
-    ),
+/// Contests of one year: office, and the three letters of its candidates.
+type Ballot = &'static [(&'static str, [&'static str; 3])];
+
+/// Columns of a VEST file by year.
+const BALLOTS: [(i32, Ballot); 3] = [
+    (2016, &[("PRE", ["ALD", "BAR", "CAS"]), ("USS", ["DOV", "EAS", "FEN"])]),
+    (2018, &[("GOV", ["GAL", "HOL", "IVE"]), ("ATG", ["JAY", "KES", "LOC"])]),
+    (2020, &[("PRE", ["MER", "NOR", "OST"]), ("USS", ["PIN", "QUI", "RAV"])]),
 ];
 
 fn write_votes(file: &Path, year: i32, precincts: &[Precinct]) -> Result<(), Error> {
-    let ballot = BALLOTS
-        .iter()
-        .find(|(of, _)| *of == year)
-        .map_or(&[] as &[_], |(_, ballot)| ballot);
+    let ballot = BALLOTS.iter().find(|(of, _)| *of == year).map_or(&[] as &[_], |(_, ballot)| ballot);
     let mut text = String::from("GEOID20,STATEFP,COUNTYFP,DISTRICT");
     for (office, candidates) in ballot {
         for (party, candidate) in ["D", "R", "L"].iter().zip(candidates) {
@@ -328,19 +249,11 @@ fn write_votes(file: &Path, year: i32, precincts: &[Precinct]) -> Result<(), Err
     text.push('\n');
     for precinct in precincts {
         let county = precinct.county_code();
-        text.push_str(&format!(
-            "{},{},{county},{}",
-            precinct.id,
-            &precinct.id[..2],
-            &precinct.id[5..]
-        ));
+        text.push_str(&format!("{},{},{county},{}", precinct.id, &precinct.id[..2], &precinct.id[5..]));
         for (index, _) in ballot.iter().enumerate() {
-            let votes = precinct
-                .votes(year)
-                .map(|votes| votes - (votes * 0.02 * index as f64 * 10.0).round() / 10.0);
-            votes
-                .iter()
-                .for_each(|votes| text.push_str(&format!(",{votes:.1}")));
+            let votes =
+                precinct.votes(year).map(|votes| votes - (votes * 0.02 * index as f64 * 10.0).round() / 10.0);
+            votes.iter().for_each(|votes| text.push_str(&format!(",{votes:.1}")));
         }
         text.push('\n');
     }
@@ -384,9 +297,7 @@ fn write_returns(file: &Path, layout: &Layout, precincts: &[Precinct]) -> Result
         .start_file("returns.csv", SimpleFileOptions::default())
         .and_then(|()| Ok(archive.write_all(text.as_bytes())?))
         .and_then(|()| archive.finish());
-    outcome
-        .map(|_| ())
-        .map_err(|error| write_failed(file)(error.into()))
+    outcome.map(|_| ()).map_err(|error| write_failed(file)(error.into()))
 }
 
 fn write_markets(file: &Path, layout: &Layout, precincts: &[Precinct]) -> Result<(), Error> {
@@ -394,20 +305,11 @@ fn write_markets(file: &Path, layout: &Layout, precincts: &[Precinct]) -> Result
     let mut write = || -> std::io::Result<()> {
         writeln!(out, "county_fips,county,state,tv_households,dma_code,dma_name")?;
         for county in 1..=COUNTIES.len() {
-            let adults: f64 = precincts
-                .iter()
-                .filter(|p| p.county == county)
-                .map(|p| p.adults)
-                .sum();
+            let adults: f64 = precincts.iter().filter(|p| p.county == county).map(|p| p.adults).sum();
             let (code, name) = MARKETS[market_of(county)];
             let fips = format!("{}{:03}", layout.state_fips, 2 * county - 1);
             let homes = (adults * 0.52).round();
-            writeln!(
-                out,
-                "{fips},{},{},{homes},{code},{name}",
-                COUNTIES[county - 1],
-                layout.state
-            )?;
+            writeln!(out, "{fips},{},{},{homes},{code},{name}", COUNTIES[county - 1], layout.state)?;
         }
         out.flush()
     };
@@ -418,10 +320,8 @@ type Area = (String, Vec<(&'static str, String)>, MultiPolygon<f64>);
 
 fn geojson(areas: impl Iterator<Item = Area>) -> String {
     let features = areas.map(|(id, properties, shape)| {
-        let properties = properties
-            .into_iter()
-            .map(|(name, value)| (name.to_string(), value.into()))
-            .collect();
+        let properties =
+            properties.into_iter().map(|(name, value)| (name.to_string(), value.into())).collect();
         geojson::Feature {
             bbox: None,
             geometry: Some(geojson::Geometry::new(geojson::GeometryValue::from(&shape))),
@@ -430,12 +330,7 @@ fn geojson(areas: impl Iterator<Item = Area>) -> String {
             foreign_members: None,
         }
     });
-    geojson::FeatureCollection {
-        bbox: None,
-        features: features.collect(),
-        foreign_members: None,
-    }
-    .to_string()
+    geojson::FeatureCollection { bbox: None, features: features.collect(), foreign_members: None }.to_string()
 }
 
 /// Writes a zipped Shapefile: every attribute a text.
@@ -455,25 +350,17 @@ fn shapefile(file: &Path, fields: &[&str], areas: &[(Vec<String>, MultiPolygon<f
             for (field, value) in fields.iter().zip(values) {
                 record.insert(field.to_string(), FieldValue::Character(Some(value.clone())));
             }
-            writer
-                .write_shape(&shapefile::Polygon::from(shape.clone()))
-                .map_err(|error| failed(&error))?;
+            writer.write_shape(&shapefile::Polygon::from(shape.clone())).map_err(|error| failed(&error))?;
             rows.write_record(&record).map_err(|error| failed(&error))?;
         }
         writer.finalize().map_err(|error| failed(&error))?;
         rows.finalize().map_err(|error| failed(&error))?;
     }
     let mut archive = zip::ZipWriter::new(File::create(file).map_err(write_failed(file))?);
-    for (ending, bytes) in [
-        ("shp", &shapes),
-        ("shx", &index),
-        ("dbf", &table),
-        ("prj", &NAD83.as_bytes().to_vec()),
-    ] {
-        let stem = file
-            .file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
-            .unwrap_or_default();
+    for (ending, bytes) in
+        [("shp", &shapes), ("shx", &index), ("dbf", &table), ("prj", &NAD83.as_bytes().to_vec())]
+    {
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         archive
             .start_file(format!("{stem}.{ending}"), SimpleFileOptions::default())
             .and_then(|()| Ok(archive.write_all(bytes)?))

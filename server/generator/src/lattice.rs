@@ -28,43 +28,28 @@ impl Lattice {
     /// A number between -1 and 1 that belongs to a place.
     fn noise(&self, x: usize, y: usize, salt: usize) -> f64 {
         let mixed =
-            [x as u64, y as u64, salt as u64]
-                .iter()
-                .fold(self.seed ^ 0x51_7C_C1_B7, |state, value| {
-                    let mixed = (state ^ value.wrapping_add(0x9E37_79B9)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-                    mixed ^ (mixed >> 29)
-                });
+            [x as u64, y as u64, salt as u64].iter().fold(self.seed ^ 0x51_7C_C1_B7, |state, value| {
+                let mixed = (state ^ value.wrapping_add(0x9E37_79B9)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                mixed ^ (mixed >> 29)
+            });
         (mixed % 20_001) as f64 / 10_000.0 - 1.0
     }
 
     fn corner(&self, x: usize, y: usize) -> Coord<f64> {
         let (dx, dy) = (self.noise(x, y, 1) * 0.22, self.noise(x, y, 2) * 0.22);
-        round(Coord {
-            x: WEST + (x as f64 + dx) * WIDTH,
-            y: SOUTH + (y as f64 + dy) * HEIGHT,
-        })
+        round(Coord { x: WEST + (x as f64 + dx) * WIDTH, y: SOUTH + (y as f64 + dy) * HEIGHT })
     }
 
     /// The border from a corner to its eastern (`upward` false) or northern neighbour, first point to last but one.
     fn side(&self, x: usize, y: usize, upward: bool) -> Vec<Coord<f64>> {
         let from = self.corner(x, y);
-        let to = if upward {
-            self.corner(x, y + 1)
-        } else {
-            self.corner(x + 1, y)
-        };
+        let to = if upward { self.corner(x, y + 1) } else { self.corner(x + 1, y) };
         let point = |piece: usize| {
             let share = piece as f64 / PIECES as f64;
-            let sway = if piece == 0 {
-                0.0
-            } else {
-                self.noise(x, y, 10 + piece * 2 + usize::from(upward)) * 0.05
-            };
+            let sway =
+                if piece == 0 { 0.0 } else { self.noise(x, y, 10 + piece * 2 + usize::from(upward)) * 0.05 };
             let (dx, dy) = (to.x - from.x, to.y - from.y);
-            round(Coord {
-                x: from.x + dx * share - dy * sway,
-                y: from.y + dy * share + dx * sway,
-            })
+            round(Coord { x: from.x + dx * share - dy * sway, y: from.y + dy * share + dx * sway })
         };
         (0..PIECES).map(point).collect()
     }
@@ -80,7 +65,9 @@ impl Lattice {
                 && holds(x as usize, y as usize)
         };
         type Corner = (usize, usize);
-        let mut leaving: HashMap<Corner, Vec<(Corner, Vec<Coord<f64>>)>> = HashMap::new();
+        /// The corner that a side leads to, and its points.
+        type Side = (Corner, Vec<Coord<f64>>);
+        let mut leaving: HashMap<Corner, Vec<Side>> = HashMap::new();
         let mut add = |from: Corner, to: Corner| {
             let upward = from.0 == to.0;
             let forward = from < to;
@@ -114,11 +101,8 @@ impl Lattice {
             }
         }
         let mut polygons = Vec::new();
-        while let Some(start) = leaving
-            .iter()
-            .filter(|(_, ways)| !ways.is_empty())
-            .map(|(corner, _)| *corner)
-            .min()
+        while let Some(start) =
+            leaving.iter().filter(|(_, ways)| !ways.is_empty()).map(|(corner, _)| *corner).min()
         {
             let mut points = Vec::new();
             let mut at = start;
@@ -141,8 +125,5 @@ impl Lattice {
 /// Six decimals, as the Census gives them.
 fn round(point: Coord<f64>) -> Coord<f64> {
     let six = |value: f64| (value * 1e6).round() / 1e6;
-    Coord {
-        x: six(point.x),
-        y: six(point.y),
-    }
+    Coord { x: six(point.x), y: six(point.y) }
 }

@@ -168,11 +168,7 @@ impl Names {
         let folder = folder.join("names");
         let list = |file: &str, short: &[&str]| -> Vec<(String, f64)> {
             let found = frequencies(&folder.join(file));
-            if found.is_empty() {
-                short.iter().map(|name| (name.to_string(), 1.0)).collect()
-            } else {
-                found
-            }
+            if found.is_empty() { short.iter().map(|name| (name.to_string(), 1.0)).collect() } else { found }
         };
         let family = list("census1990_dist.all.last.gz", FAMILY);
         let by_race = race_of_family_names(&folder.join("census2010_surname_race.csv.gz"));
@@ -185,16 +181,8 @@ impl Names {
                 "hispanic" => 5,
                 _ => 4,
             };
-            let weight = |name: &str| {
-                by_race
-                    .get(&name.to_uppercase())
-                    .map_or(0.1, |shares| shares[column])
-            };
-            Bag::new(
-                family
-                    .iter()
-                    .map(|(name, frequency)| (name.clone(), frequency * weight(name))),
-            )
+            let weight = |name: &str| by_race.get(&name.to_uppercase()).map_or(0.1, |shares| shares[column]);
+            Bag::new(family.iter().map(|(name, frequency)| (name.clone(), frequency * weight(name))))
         });
         Names {
             family: bags.into(),
@@ -208,11 +196,7 @@ impl Names {
     }
 
     pub fn first<R: Rng + ?Sized>(&self, female: bool, rng: &mut R) -> &str {
-        if female {
-            self.female.draw(rng)
-        } else {
-            self.male.draw(rng)
-        }
+        if female { self.female.draw(rng) } else { self.male.draw(rng) }
     }
 }
 
@@ -233,10 +217,7 @@ fn frequencies(path: &Path) -> Vec<(String, f64)> {
         let mut letters = name.chars();
         let first = letters.next()?;
         // The lists print names in capitals and give the rarest a frequency of zero.
-        Some((
-            format!("{first}{}", letters.as_str().to_lowercase()),
-            frequency + 0.0001,
-        ))
+        Some((format!("{first}{}", letters.as_str().to_lowercase()), frequency + 0.0001))
     };
     text.lines().filter_map(line).collect()
 }

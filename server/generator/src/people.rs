@@ -60,11 +60,7 @@ pub const GREAT_PARTIES: f64 = 0.545;
 fn draw_age<R: Rng + ?Sized>(rng: &mut R) -> i32 {
     loop {
         let age = 18.0 + rng.random::<f64>() * 77.0;
-        let weight = if age < 62.0 {
-            1.0
-        } else {
-            (1.0 - (age - 62.0) / 34.0).max(0.02)
-        };
+        let weight = if age < 62.0 { 1.0 } else { (1.0 - (age - 62.0) / 34.0).max(0.02) };
         if rng.random::<f64>() < weight {
             return age as i32;
         }
@@ -108,27 +104,14 @@ pub fn draw(
                 _ if rng.random::<f64>() < 0.4 => rng.random_range(18..=26),
                 _ => draw_age(rng),
             };
-            let female = if index == 1 {
-                rng.random::<f64>() < 0.5
-            } else {
-                rng.random::<f64>() < 0.51
-            };
+            let female = if index == 1 { rng.random::<f64>() < 0.5 } else { rng.random::<f64>() < 0.51 };
             let last = match rng.random::<f64>() < 0.12 && index > 0 {
                 true => names.family(race, rng).to_string(),
                 false => family.clone(),
             };
-            person(
-                Draft { age, female, last },
-                &shares,
-                &turnout,
-                names,
-                remainders,
-                rng,
-            )
+            person(Draft { age, female, last }, &shares, &turnout, names, remainders, rng)
         });
-        households.push(Household {
-            people: people.collect(),
-        });
+        households.push(Household { people: people.collect() });
     }
     households
 }
@@ -150,11 +133,7 @@ fn person(
     let Draft { age, female, last } = draft;
     // Where nearly every adult voted in the first election, few can have been too young for it.
     let young = ELECTIONS[0].0 - ROLL_YEAR + age < 18;
-    let age = if young && remainders.elections[0] + turnout[0] > 1.0 {
-        age + 6
-    } else {
-        age
-    };
+    let age = if young && remainders.elections[0] + turnout[0] > 1.0 { age + 6 } else { age };
     let party = match diffuse(&mut remainders.parties, shares, 1.0) {
         0 => "DEM",
         1 => "REP",
@@ -172,9 +151,8 @@ fn person(
             voted.push(index);
         }
     }
-    let first_vote = voted
-        .first()
-        .map(|index| day(ELECTIONS[*index].0, ELECTIONS[*index].1, ELECTIONS[*index].2));
+    let first_vote =
+        voted.first().map(|index| day(ELECTIONS[*index].0, ELECTIONS[*index].1, ELECTIONS[*index].2));
     let latest = first_vote.unwrap_or(day(2020, 12, 31)) - 30;
     let grown = day(ROLL_YEAR - age + 18, 1, 1).max(day(1960, 1, 1));
     let back = (-(1.0 - rng.random::<f64>()).ln() * 3000.0) as i32;
@@ -185,11 +163,7 @@ fn person(
     };
     Person {
         first: names.first(female, rng).to_string(),
-        middle: if rng.random::<f64>() < 0.8 {
-            names.first(female, rng).to_string()
-        } else {
-            String::new()
-        },
+        middle: if rng.random::<f64>() < 0.8 { names.first(female, rng).to_string() } else { String::new() },
         last,
         suffix,
         female,
@@ -218,25 +192,15 @@ fn diffuse<const N: usize>(remainders: &mut [f64; N], shares: &[f64; N], price: 
 pub fn party_shares(precinct: &Precinct, great: f64) -> [f64; 7] {
     let votes = precinct.votes.values().next_back().copied().unwrap_or_default();
     let adults = precinct.adults().max(1.0);
-    let (mut democratic, mut republican) = (
-        great * votes.democratic / adults,
-        great * votes.republican / adults,
-    );
+    let (mut democratic, mut republican) =
+        (great * votes.democratic / adults, great * votes.republican / adults);
     let minor: f64 = MINOR.iter().map(|(_, share)| share).sum();
     let room = 1.0 - minor;
     let both = democratic + republican;
     if both > room {
         (democratic, republican) = (democratic / both * room, republican / both * room);
     }
-    let mut shares = [
-        democratic,
-        republican,
-        room - democratic - republican,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-    ];
+    let mut shares = [democratic, republican, room - democratic - republican, 0.0, 0.0, 0.0, 0.0];
     for (share, (_, of_minor)) in shares[3..].iter_mut().zip(MINOR) {
         *share = of_minor;
     }

@@ -106,15 +106,7 @@ pub fn houses(outline: &Outline, count: usize, block: u32, rng: &mut ChaCha8Rng)
             let units = if building { rng.random_range(4..=12) } else { 1 };
             for unit in 1..=units.min((count - houses.len()) as u32) {
                 let unit = building.then_some(100 + unit);
-                houses.push(House {
-                    number,
-                    pre_direction,
-                    street,
-                    street_type,
-                    unit,
-                    longitude,
-                    latitude,
-                });
+                houses.push(House { number, pre_direction, street, street_type, unit, longitude, latitude });
             }
         }
     }

@@ -14,9 +14,7 @@ use bellwether_schema::layout::Layout;
 use crate::Error;
 
 /// Races in the order of the counts.
-pub const RACES: [&str; 8] = [
-    "hispanic", "white", "black", "native", "asian", "pacific", "other", "multi",
-];
+pub const RACES: [&str; 8] = ["hispanic", "white", "black", "native", "asian", "pacific", "other", "multi"];
 
 /// One precinct.
 pub struct Precinct {
@@ -58,11 +56,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            if path.is_dir() {
-                open.push(path)
-            } else {
-                found.push(path)
-            }
+            if path.is_dir() { open.push(path) } else { found.push(path) }
         }
     }
     found.sort();
@@ -73,55 +67,34 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 pub fn read(folder: &Path, layout: &Layout) -> Result<Vec<Precinct>, Error> {
     let files = files(folder);
     let state = layout.state.to_lowercase();
-    let name = |path: &PathBuf| {
-        path.file_name()
-            .map(|n| n.to_string_lossy().to_lowercase())
-            .unwrap_or_default()
-    };
+    let name =
+        |path: &PathBuf| path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     let find = |what: &str, fits: &dyn Fn(&str) -> bool| {
         let found = files.iter().find(|path| fits(&name(path))).cloned();
-        found.ok_or_else(|| Error::Missing {
-            folder: folder.to_path_buf(),
-            what: what.to_string(),
-        })
+        found.ok_or_else(|| Error::Missing { folder: folder.to_path_buf(), what: what.to_string() })
     };
     let fips = &layout.state_fips;
-    let outlines = find("precinct outlines (tl_..._vtd20.geojson)", &|n| {
-        n.contains(&format!("_{fips}_vtd20"))
-    })?;
-    let population = find("precinct population (alarm_..._vtd.csv)", &|n| {
-        n.starts_with(&format!("alarm_{state}_"))
-    })?;
-    let counties = find("county outlines (tl_..._county20.zip)", &|n| {
-        n.contains(&format!("_{fips}_county"))
-    })?;
-    let results: Vec<PathBuf> = files
-        .iter()
-        .filter(|path| name(path).starts_with(&format!("vest_{state}_")))
-        .cloned()
-        .collect();
+    let outlines =
+        find("precinct outlines (tl_..._vtd20.geojson)", &|n| n.contains(&format!("_{fips}_vtd20")))?;
+    let population =
+        find("precinct population (alarm_..._vtd.csv)", &|n| n.starts_with(&format!("alarm_{state}_")))?;
+    let counties =
+        find("county outlines (tl_..._county20.zip)", &|n| n.contains(&format!("_{fips}_county")))?;
+    let results: Vec<PathBuf> =
+        files.iter().filter(|path| name(path).starts_with(&format!("vest_{state}_"))).cloned().collect();
     if results.is_empty() {
         let what = format!("past votes (vest_{state}_<year>_..._vtd.csv)");
-        return Err(Error::Missing {
-            folder: folder.to_path_buf(),
-            what,
-        });
+        return Err(Error::Missing { folder: folder.to_path_buf(), what });
     }
 
     let counties = county_names(&counties)?;
     let population = read_population(&population)?;
     let votes = read_votes(&results)?;
-    let districts = [
-        ("cd1", Kind::Congressional),
-        ("sldu", Kind::StateSenate),
-        ("sldl", Kind::StateHouse),
-    ]
-    .map(|(part, kind)| {
-        let file = find(kind.name(), &|n| {
-            n.contains(&format!("_{fips}_{part}")) && n.ends_with(".zip")
-        })?;
-        read_districts(&file, kind)
-    });
+    let districts = [("cd1", Kind::Congressional), ("sldu", Kind::StateSenate), ("sldl", Kind::StateHouse)]
+        .map(|(part, kind)| {
+            let file = find(kind.name(), &|n| n.contains(&format!("_{fips}_{part}")) && n.ends_with(".zip"))?;
+            read_districts(&file, kind)
+        });
     let [congressional, senate, house] = districts;
     let layers = [congressional?, senate?, house?];
 
@@ -162,10 +135,7 @@ fn county_names(file: &Path) -> Result<HashMap<String, String>, Error> {
     let areas = shapes::read(file, &Arc::new(Progress::default()))?;
     let names = areas.into_iter().filter_map(|area| {
         let get = |name: &str| area.attributes.get(name).cloned();
-        Some((
-            get("GEOID20").or_else(|| get("GEOID"))?,
-            get("NAME20").or_else(|| get("NAME"))?,
-        ))
+        Some((get("GEOID20").or_else(|| get("GEOID"))?, get("NAME20").or_else(|| get("NAME"))?))
     });
     Ok(names.collect())
 }
@@ -201,42 +171,21 @@ fn read_wide<K: Clone>(
         let [id] = header.require(["GEOID20"])?;
         Ok((id, pick(header)))
     };
-    each_file(
-        files,
-        &Arc::new(Progress::default()),
-        &mut Report::default(),
-        open,
-        |(id, columns), row| {
-            let value = |column: usize| row.get(column).parse().unwrap_or(0.0);
-            let values: Vec<(K, f64)> = columns
-                .iter()
-                .map(|(at, key)| (key.clone(), value(*at)))
-                .collect();
-            each(&row.get(*id), &values);
-            Ok(())
-        },
-    )?;
+    each_file(files, &Arc::new(Progress::default()), &mut Report::default(), open, |(id, columns), row| {
+        let value = |column: usize| row.get(column).parse().unwrap_or(0.0);
+        let values: Vec<(K, f64)> = columns.iter().map(|(at, key)| (key.clone(), value(*at))).collect();
+        each(&row.get(*id), &values);
+        Ok(())
+    })?;
     Ok(())
 }
 
 fn read_population(file: &Path) -> Result<HashMap<String, [f64; 8]>, Error> {
-    let names = [
-        "vap_hisp",
-        "vap_white",
-        "vap_black",
-        "vap_aian",
-        "vap_asian",
-        "vap_nhpi",
-        "vap_other",
-        "vap_two",
-    ];
+    let names =
+        ["vap_hisp", "vap_white", "vap_black", "vap_aian", "vap_asian", "vap_nhpi", "vap_other", "vap_two"];
     let mut population = HashMap::new();
     let pick = |header: &Header| {
-        names
-            .iter()
-            .enumerate()
-            .filter_map(|(i, name)| Some((header.find(name)?, i)))
-            .collect()
+        names.iter().enumerate().filter_map(|(i, name)| Some((header.find(name)?, i))).collect()
     };
     read_wide(&[file.to_path_buf()], pick, |id, values| {
         let mut counts = [0.0; 8];
@@ -250,12 +199,8 @@ fn read_population(file: &Path) -> Result<HashMap<String, [f64; 8]>, Error> {
 fn read_votes(files: &[PathBuf]) -> Result<HashMap<String, BTreeMap<i32, Votes>>, Error> {
     let mut votes: HashMap<String, BTreeMap<i32, Votes>> = HashMap::new();
     let pick = |header: &Header| {
-        let has = |office: &str| {
-            header
-                .names
-                .iter()
-                .any(|name| name.len() == 10 && name.get(3..6) == Some(office))
-        };
+        let has =
+            |office: &str| header.names.iter().any(|name| name.len() == 10 && name.get(3..6) == Some(office));
         let office = if has("PRE") { "PRE" } else { "GOV" };
         let columns = header.names.iter().enumerate();
         let chosen = columns

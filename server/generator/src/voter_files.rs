@@ -36,10 +36,7 @@ pub struct VoterFiles {
 impl VoterFiles {
     pub fn create(layout: &'static Layout, paths: &Electorate) -> Result<VoterFiles, Error> {
         let open = |path: &Path| -> Result<BufWriter<File>, Error> {
-            Ok(BufWriter::with_capacity(
-                1 << 20,
-                File::create(path).map_err(write_failed(path))?,
-            ))
+            Ok(BufWriter::with_capacity(1 << 20, File::create(path).map_err(write_failed(path))?))
         };
         let mut files = VoterFiles {
             layout,
@@ -49,21 +46,14 @@ impl VoterFiles {
             paths: paths.clone(),
             address_number: 0,
         };
-        let header = |file: &FileLayout| {
-            file.columns
-                .iter()
-                .map(|column| column.name.clone())
-                .collect::<Vec<_>>()
-        };
+        let header =
+            |file: &FileLayout| file.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
         write_row(&mut files.voters, &layout.voters, &header(&layout.voters))
             .map_err(write_failed(&paths.voters))?;
         write_row(&mut files.history, &layout.history, &header(&layout.history))
             .map_err(write_failed(&paths.history))?;
-        writeln!(
-            files.addresses,
-            "LON,LAT,NUMBER,STREET,UNIT,CITY,DISTRICT,REGION,POSTCODE,ID,HASH"
-        )
-        .map_err(write_failed(&paths.addresses))?;
+        writeln!(files.addresses, "LON,LAT,NUMBER,STREET,UNIT,CITY,DISTRICT,REGION,POSTCODE,ID,HASH")
+            .map_err(write_failed(&paths.addresses))?;
         Ok(files)
     }
 
@@ -87,18 +77,13 @@ impl VoterFiles {
     /// Writes a voter and the elections that they took part in. `chance` (0 to 1) decides the small things.
     pub fn voter(&mut self, voter: &Voter, chance: f64) -> Result<(), Error> {
         let layout = self.layout;
-        let row: Vec<String> = layout
-            .voters
-            .columns
-            .iter()
-            .map(|column| voter_value(layout, column, voter, chance))
-            .collect();
+        let row: Vec<String> =
+            layout.voters.columns.iter().map(|column| voter_value(layout, column, voter, chance)).collect();
         write_row(&mut self.voters, &layout.voters, &row).map_err(write_failed(&self.paths.voters))?;
         for election in &voter.person.voted {
             let columns = layout.history.columns.iter();
-            let row: Vec<String> = columns
-                .map(|column| history_value(layout, column, voter, *election, chance))
-                .collect();
+            let row: Vec<String> =
+                columns.map(|column| history_value(layout, column, voter, *election, chance)).collect();
             write_row(&mut self.history, &layout.history, &row).map_err(write_failed(&self.paths.history))?;
         }
         Ok(())
@@ -107,9 +92,7 @@ impl VoterFiles {
     pub fn finish(mut self) -> Result<(), Error> {
         self.voters.flush().map_err(write_failed(&self.paths.voters))?;
         self.history.flush().map_err(write_failed(&self.paths.history))?;
-        self.addresses
-            .flush()
-            .map_err(write_failed(&self.paths.addresses))
+        self.addresses.flush().map_err(write_failed(&self.paths.addresses))
     }
 }
 
@@ -125,11 +108,8 @@ fn write_row(out: &mut impl Write, file: &FileLayout, row: &[String]) -> std::io
 }
 
 fn street(house: &House) -> String {
-    let pre = if house.pre_direction.is_empty() {
-        String::new()
-    } else {
-        format!("{} ", house.pre_direction)
-    };
+    let pre =
+        if house.pre_direction.is_empty() { String::new() } else { format!("{} ", house.pre_direction) };
     format!("{pre}{} {}", house.street, house.street_type)
 }
 
@@ -147,10 +127,7 @@ fn code(file: &FileLayout, table: &str, normalised: &str) -> String {
 fn date(file: &FileLayout, days: i32) -> String {
     let text = date_text(days);
     let pattern = file.dates.first().map_or("%Y-%m-%d", String::as_str);
-    pattern
-        .replace("%Y", &text[..4])
-        .replace("%m", &text[5..7])
-        .replace("%d", &text[8..10])
+    pattern.replace("%Y", &text[..4]).replace("%m", &text[5..7]).replace("%d", &text[8..10])
 }
 
 /// The state's code of a precinct: its rule read backwards.
@@ -169,10 +146,7 @@ fn precinct_code(layout: &Layout, precinct: &Precinct) -> String {
     };
     put((from, to), &number[number.len().saturating_sub(to - from)..]);
     if let Some(range) = rule.county_number {
-        put(
-            range,
-            &layout.counties.number(&precinct.county[2..]).unwrap_or_default(),
-        );
+        put(range, &layout.counties.number(&precinct.county[2..]).unwrap_or_default());
     }
     for (kind, range) in rule.lines.iter().flat_map(|lines| &lines.districts) {
         put(*range, &district_number(precinct, kind).to_string());
@@ -189,13 +163,7 @@ fn district_number(precinct: &Precinct, kind: &str) -> u32 {
 }
 
 fn voter_value(layout: &Layout, column: &SourceColumn, voter: &Voter, chance: f64) -> String {
-    let Voter {
-        person,
-        house,
-        precinct,
-        zip,
-        number,
-    } = voter;
+    let Voter { person, house, precinct, zip, number } = voter;
     let file = &layout.voters;
     let inactive = chance < 0.08;
     if column.county_number {
@@ -219,9 +187,7 @@ fn voter_value(layout: &Layout, column: &SourceColumn, voter: &Voter, chance: f6
         "first_name" => person.first.clone(),
         "middle_name" => person.middle.clone(),
         "name_suffix" => person.suffix.to_string(),
-        "VOTER_NAME" => format!("{}, {} {}", person.last, person.first, person.middle)
-            .trim_end()
-            .to_string(),
+        "VOTER_NAME" => format!("{}, {} {}", person.last, person.first, person.middle).trim_end().to_string(),
         "status_raw" => code(file, "status", if inactive { "inactive" } else { "active" }),
         "STATUS_CODE" => if inactive { "I" } else { "A" }.to_string(),
         "STATUS_REASON" => if inactive { "Undeliverable Ballot" } else { "" }.to_string(),

@@ -45,11 +45,7 @@ pub struct WriteLock {
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 fn failed(operation: &'static str, table: &str, cause: impl Into<Cause>) -> Error {
-    Error::Table {
-        operation,
-        table: table.to_string(),
-        cause: cause.into(),
-    }
+    Error::Table { operation, table: table.to_string(), cause: cause.into() }
 }
 
 impl Lake {
@@ -58,10 +54,8 @@ impl Lake {
         let Some(folder) = &self.folder else {
             return Ok(WriteLock { _file: None });
         };
-        let fail = |cause: std::io::Error| Error::Open {
-            location: self.location.clone(),
-            cause: cause.into(),
-        };
+        let fail =
+            |cause: std::io::Error| Error::Open { location: self.location.clone(), cause: cause.into() };
         let file = File::create(folder.join(".lock")).map_err(fail)?;
         match file.try_lock() {
             Ok(()) => Ok(WriteLock { _file: Some(file) }),
@@ -89,24 +83,11 @@ impl Lake {
             let pinned = previous.tables.get(&name).map(|table| table.version);
             let (version, rows) = self.commit_table(&name, pinned, files).await?;
             let inputs = change.inputs.get(&name).cloned();
-            release.tables.insert(
-                name,
-                TableVersion {
-                    version,
-                    rows,
-                    inputs,
-                },
-            );
+            release.tables.insert(name, TableVersion { version, rows, inputs });
         }
         if let Some(load) = &change.load {
-            release
-                .standing
-                .retain(|standing| !standing.wrote.iter().any(|place| wrote.contains(place)));
-            let standing = StandingLoad {
-                id: load.id.clone(),
-                fingerprint: load.fingerprint.clone(),
-                wrote,
-            };
+            release.standing.retain(|standing| !standing.wrote.iter().any(|place| wrote.contains(place)));
+            let standing = StandingLoad { id: load.id.clone(), fingerprint: load.fingerprint.clone(), wrote };
             release.standing.push(standing);
         }
         release.load = change.load;
@@ -124,9 +105,7 @@ impl Lake {
     ) -> Result<(u64, u64), Error> {
         let table = catalog_table(name);
         let delta = self.open_or_create(table).await?;
-        let state = delta
-            .snapshot()
-            .map_err(|cause| failed("read the log", name, cause))?;
+        let state = delta.snapshot().map_err(|cause| failed("read the log", name, cause))?;
         let released = match pinned {
             Some(version) => adds_at(&delta, name, version).await?,
             None => BTreeMap::new(),
@@ -135,9 +114,7 @@ impl Lake {
             files.iter().any(|new| {
                 let pairs = table.partition_by.iter().zip(&new.partition);
                 pairs.into_iter().all(|(column, value)| {
-                    add.partition_values
-                        .get(column)
-                        .and_then(|value| value.as_deref())
+                    add.partition_values.get(column).and_then(|value| value.as_deref())
                         == Some(value.as_str())
                 })
             })
@@ -151,23 +128,15 @@ impl Lake {
             }
         }
         let rows = wanted.values().filter_map(rows_of).sum();
-        let present: BTreeSet<String> = state
-            .log_data()
-            .iter()
-            .map(|file| file.path().into_owned())
-            .collect();
+        let present: BTreeSet<String> =
+            state.log_data().iter().map(|file| file.path().into_owned()).collect();
         let mut actions: Vec<Action> = state
             .log_data()
             .iter()
             .filter(|file| !wanted.contains_key(file.path().as_ref()))
             .map(|file| Action::Remove(file.remove_action(true)))
             .collect();
-        actions.extend(
-            wanted
-                .into_values()
-                .filter(|add| !present.contains(&add.path))
-                .map(Action::Add),
-        );
+        actions.extend(wanted.into_values().filter(|add| !present.contains(&add.path)).map(Action::Add));
         let operation = DeltaOperation::Write {
             mode: SaveMode::Overwrite,
             partition_by: (!table.partition_by.is_empty()).then(|| table.partition_by.clone()),
@@ -179,8 +148,7 @@ impl Lake {
             .await
             .map_err(|cause| failed("commit", name, cause))?;
         let version = committed.version();
-        self.sync_log(name, version)
-            .map_err(|cause| failed("sync the log", name, cause))?;
+        self.sync_log(name, version).map_err(|cause| failed("sync the log", name, cause))?;
         Ok((version, rows))
     }
 
@@ -224,18 +192,11 @@ impl Lake {
             None => {
                 let bytes = std::fs::read(file).map_err(|cause| fail(cause.into()))?;
                 let target = object_store::path::Path::from(format!("tables/{}/{path}", table.name));
-                self.store
-                    .put(&target, bytes.into())
-                    .await
-                    .map_err(|cause| fail(cause.into()))?;
+                self.store.put(&target, bytes.into()).await.map_err(|cause| fail(cause.into()))?;
             }
         }
-        let values: HashMap<String, Option<String>> = table
-            .partition_by
-            .iter()
-            .cloned()
-            .zip(partition.iter().cloned().map(Some))
-            .collect();
+        let values: HashMap<String, Option<String>> =
+            table.partition_by.iter().cloned().zip(partition.iter().cloned().map(Some)).collect();
         Ok(Add {
             path,
             partition_values: values,
@@ -284,11 +245,7 @@ fn data_type(column_type: ColumnType) -> DataType {
 /// Folder names hold letters, digits and a few signs; everything else becomes `_`. The value itself is in the log.
 fn folder_safe(value: &str) -> String {
     let safe = |character: char| {
-        if character.is_ascii_alphanumeric() || "-_.".contains(character) {
-            character
-        } else {
-            '_'
-        }
+        if character.is_ascii_alphanumeric() || "-_.".contains(character) { character } else { '_' }
     };
     value.chars().map(safe).collect()
 }

@@ -94,10 +94,7 @@ impl Lake {
             }
             None => tempfile::tempdir(),
         };
-        made.map_err(|cause| Error::Open {
-            location: self.location.clone(),
-            cause: cause.into(),
-        })
+        made.map_err(|cause| Error::Open { location: self.location.clone(), cause: cause.into() })
     }
 
     /// The Parquet files of a table in a release, sorted by path.
@@ -140,11 +137,7 @@ impl Lake {
             cause,
         };
         let source = object_store::path::Path::from(format!("tables/{table}/{path}"));
-        let found = self
-            .store
-            .get(&source)
-            .await
-            .map_err(|cause| fail(cause.into()))?;
+        let found = self.store.get(&source).await.map_err(|cause| fail(cause.into()))?;
         let bytes = found.bytes().await.map_err(|cause| fail(cause.into()))?;
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(target.parent().unwrap_or(cache))?;

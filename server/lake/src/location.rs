@@ -67,16 +67,8 @@ pub fn open(location: &str, options: BTreeMap<String, String>) -> Result<Lake, E
     };
     let raw: HashMap<String, String> = options.clone().into_iter().collect();
     let config = StorageConfig::parse_options(raw).map_err(|cause| fail(cause.into()))?;
-    let store = logstore_for(&url, config)
-        .map_err(|cause| fail(cause.into()))?
-        .object_store(None);
-    Ok(Lake {
-        location: location.to_string(),
-        url,
-        options,
-        store,
-        folder,
-    })
+    let store = logstore_for(&url, config).map_err(|cause| fail(cause.into()))?.object_store(None);
+    Ok(Lake { location: location.to_string(), url, options, store, folder })
 }
 
 /// The Delta table's handle; nothing is read yet.
@@ -86,17 +78,11 @@ pub fn delta_table(lake: &Lake, table: &str) -> Result<DeltaTable, Error> {
         table: table.to_string(),
         cause,
     };
-    let url = lake
-        .url
-        .join(&format!("tables/{table}/"))
-        .map_err(|cause| fail(cause.into()))?;
+    let url = lake.url.join(&format!("tables/{table}/")).map_err(|cause| fail(cause.into()))?;
     if let Some(folder) = &lake.folder {
         std::fs::create_dir_all(folder.join("tables").join(table)).map_err(|cause| fail(cause.into()))?;
     }
     let options: HashMap<String, String> = lake.options.clone().into_iter().collect();
     let builder = DeltaTableBuilder::from_url(url).map_err(|cause| fail(cause.into()))?;
-    builder
-        .with_storage_options(options)
-        .build()
-        .map_err(|cause| fail(cause.into()))
+    builder.with_storage_options(options).build().map_err(|cause| fail(cause.into()))
 }

@@ -90,28 +90,17 @@ fn failed(
     number: u64,
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
-    Error::Release {
-        operation,
-        release: format!("r{number}"),
-        cause: cause.into(),
-    }
+    Error::Release { operation, release: format!("r{number}"), cause: cause.into() }
 }
 
 impl Lake {
     /// Numbers of all releases, oldest first.
     pub async fn release_numbers(&self) -> Result<Vec<u64>, Error> {
         let prefix = Path::from("releases");
-        let found: Vec<_> = self
-            .store
-            .list(Some(&prefix))
-            .try_collect()
-            .await
-            .map_err(|cause| failed("list", 0, cause))?;
+        let found: Vec<_> =
+            self.store.list(Some(&prefix)).try_collect().await.map_err(|cause| failed("list", 0, cause))?;
         let stem = |name: &str| name.strip_suffix(".json").and_then(|digits| digits.parse().ok());
-        let mut numbers: Vec<u64> = found
-            .iter()
-            .filter_map(|meta| stem(meta.location.filename()?))
-            .collect();
+        let mut numbers: Vec<u64> = found.iter().filter_map(|meta| stem(meta.location.filename()?)).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -144,11 +133,7 @@ impl Lake {
             },
         };
         if let Some(number) = number(asked) {
-            return if numbers.contains(&number) {
-                self.read_release(number).await
-            } else {
-                Err(unknown())
-            };
+            return if numbers.contains(&number) { self.read_release(number).await } else { Err(unknown()) };
         }
         let day = asked.parse::<NaiveDate>().map_err(|_| unknown())?;
         for number in numbers.iter().rev() {
@@ -161,15 +146,8 @@ impl Lake {
     }
 
     async fn read_release(&self, number: u64) -> Result<Release, Error> {
-        let found = self
-            .store
-            .get(&path(number))
-            .await
-            .map_err(|cause| failed("read", number, cause))?;
-        let bytes = found
-            .bytes()
-            .await
-            .map_err(|cause| failed("read", number, cause))?;
+        let found = self.store.get(&path(number)).await.map_err(|cause| failed("read", number, cause))?;
+        let bytes = found.bytes().await.map_err(|cause| failed("read", number, cause))?;
         serde_json::from_slice(&bytes).map_err(|cause| failed("read", number, cause))
     }
 
@@ -177,10 +155,7 @@ impl Lake {
     pub(crate) async fn write_release(&self, release: &Release) -> Result<(), Error> {
         let number = release.number();
         let text = serde_json::to_vec_pretty(release).map_err(|cause| failed("write", number, cause))?;
-        let create = PutOptions {
-            mode: PutMode::Create,
-            ..PutOptions::default()
-        };
+        let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         if let Some(folder) = &self.folder {
             let folder = folder.join("releases");
             return write_once(&folder, &format!("{number:010}.json"), &text).map_err(|cause| {
@@ -212,10 +187,7 @@ impl Lake {
         let path = Path::from(format!("rejects/{load}.ndjson"));
         match self.store.get(&path).await {
             Ok(found) => {
-                let bytes = found
-                    .bytes()
-                    .await
-                    .map_err(|cause| failed("read the rejects of", 0, cause))?;
+                let bytes = found.bytes().await.map_err(|cause| failed("read the rejects of", 0, cause))?;
                 Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
             }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -230,8 +202,6 @@ fn write_once(folder: &std::path::Path, name: &str, text: &[u8]) -> std::io::Res
     let mut partial = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
     std::io::Write::write_all(&mut partial, text)?;
     partial.as_file().sync_all()?;
-    partial
-        .persist_noclobber(folder.join(name))
-        .map_err(|error| error.error)?;
+    partial.persist_noclobber(folder.join(name)).map_err(|error| error.error)?;
     std::fs::File::open(folder)?.sync_all()
 }

@@ -21,18 +21,12 @@ pub fn of_file(table: &Table, path: &Path) -> Result<String, Box<dyn std::error:
     let mut least: BTreeMap<&str, Value> = BTreeMap::new();
     let mut greatest: BTreeMap<&str, Value> = BTreeMap::new();
     for (index, column) in table.file_columns().take(COLUMNS).enumerate() {
-        let groups: Vec<&Statistics> = metadata
-            .row_groups()
-            .iter()
-            .filter_map(|group| group.column(index).statistics())
-            .collect();
+        let groups: Vec<&Statistics> =
+            metadata.row_groups().iter().filter_map(|group| group.column(index).statistics()).collect();
         if column.column_type == ColumnType::Bytes || groups.len() < metadata.num_row_groups() {
             continue;
         }
-        nulls.insert(
-            &column.name,
-            groups.iter().filter_map(|group| group.null_count_opt()).sum(),
-        );
+        nulls.insert(&column.name, groups.iter().filter_map(|group| group.null_count_opt()).sum());
         let ends = groups.iter().filter_map(|group| ends(group, column.column_type));
         for (low, high) in ends {
             let slot = least.entry(&column.name).or_insert_with(|| low.clone());
@@ -46,10 +40,7 @@ pub fn of_file(table: &Table, path: &Path) -> Result<String, Box<dyn std::error:
         }
     }
     let rows = metadata.file_metadata().num_rows();
-    Ok(
-        json!({"numRecords": rows, "minValues": least, "maxValues": greatest, "nullCount": nulls})
-            .to_string(),
-    )
+    Ok(json!({"numRecords": rows, "minValues": least, "maxValues": greatest, "nullCount": nulls}).to_string())
 }
 
 fn before(left: &Value, right: &Value) -> bool {

@@ -25,13 +25,7 @@ pub enum Format {
 }
 
 impl Format {
-    pub const ALL: [Format; 5] = [
-        Format::Json,
-        Format::Csv,
-        Format::Ndjson,
-        Format::Arrow,
-        Format::Parquet,
-    ];
+    pub const ALL: [Format; 5] = [Format::Json, Format::Csv, Format::Ndjson, Format::Arrow, Format::Parquet];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -114,9 +108,8 @@ impl Answer {
         let mut bytes = Vec::new();
         match format {
             Format::Json => {
-                let mut writer = WriterBuilder::new()
-                    .with_explicit_nulls(true)
-                    .build::<_, JsonArray>(&mut bytes);
+                let mut writer =
+                    WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(&mut bytes);
                 self.batches
                     .iter()
                     .try_for_each(|batch| writer.write(batch))
@@ -127,9 +120,8 @@ impl Answer {
                 }
             }
             Format::Ndjson => {
-                let mut writer = WriterBuilder::new()
-                    .with_explicit_nulls(true)
-                    .build::<_, LineDelimited>(&mut bytes);
+                let mut writer =
+                    WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut bytes);
                 self.batches
                     .iter()
                     .try_for_each(|batch| writer.write(batch))
@@ -168,51 +160,35 @@ impl Answer {
 
     /// The rows as JSON objects.
     pub fn json(&self) -> Result<Vec<serde_json::Value>, Error> {
-        serde_json::from_slice(&self.encode(Format::Json)?).map_err(|cause| Error::Engine {
-            operation: "read the answer",
-            cause: cause.into(),
-        })
+        serde_json::from_slice(&self.encode(Format::Json)?)
+            .map_err(|cause| Error::Engine { operation: "read the answer", cause: cause.into() })
     }
 
     /// A column of texts. Empty where the answer has no such column.
     pub fn texts(&self, column: &str) -> Vec<Option<String>> {
         self.values(column, |array, row| {
-            array
-                .as_string_opt::<i32>()
-                .map(|array| array.value(row).to_string())
+            array.as_string_opt::<i32>().map(|array| array.value(row).to_string())
         })
     }
 
     /// A column of 64-bit floats.
     pub fn doubles(&self, column: &str) -> Vec<Option<f64>> {
         self.values(column, |array, row| {
-            array
-                .as_primitive_opt::<Float64Type>()
-                .map(|array| array.value(row))
+            array.as_primitive_opt::<Float64Type>().map(|array| array.value(row))
         })
     }
 
     /// A column of 32- or 64-bit integers.
     pub fn integers(&self, column: &str) -> Vec<Option<i64>> {
         self.values(column, |array, row| {
-            let wide = array
-                .as_primitive_opt::<Int64Type>()
-                .map(|array| array.value(row));
-            wide.or_else(|| {
-                array
-                    .as_primitive_opt::<Int32Type>()
-                    .map(|array| i64::from(array.value(row)))
-            })
+            let wide = array.as_primitive_opt::<Int64Type>().map(|array| array.value(row));
+            wide.or_else(|| array.as_primitive_opt::<Int32Type>().map(|array| i64::from(array.value(row))))
         })
     }
 
     /// A column of binary values.
     pub fn bytes(&self, column: &str) -> Vec<Option<Vec<u8>>> {
-        self.values(column, |array, row| {
-            array
-                .as_binary_opt::<i32>()
-                .map(|array| array.value(row).to_vec())
-        })
+        self.values(column, |array, row| array.as_binary_opt::<i32>().map(|array| array.value(row).to_vec()))
     }
 
     fn values<T>(&self, column: &str, value: impl Fn(&dyn Array, usize) -> Option<T>) -> Vec<Option<T>> {
@@ -222,11 +198,7 @@ impl Answer {
                 continue;
             };
             let one = |row| {
-                if array.is_null(row) {
-                    None
-                } else {
-                    value(array.as_ref(), row)
-                }
+                if array.is_null(row) { None } else { value(array.as_ref(), row) }
             };
             values.extend((0..batch.num_rows()).map(one));
         }

@@ -64,14 +64,10 @@ impl Copy {
         for table in tables().iter().filter(|table| served(table)) {
             let files = sources.iter().find(|source| source.table.name == table.name);
             let sql = create_table(table, files.map_or(&[], |source| &source.files));
-            connection
-                .execute_batch(&sql)
-                .map_err(Error::engine("fill the serving copy"))?;
+            connection.execute_batch(&sql).map_err(Error::engine("fill the serving copy"))?;
         }
         connection
-            .execute_batch(&format!(
-                "CREATE TABLE release AS SELECT '{release}' AS id; CHECKPOINT;"
-            ))
+            .execute_batch(&format!("CREATE TABLE release AS SELECT '{release}' AS id; CHECKPOINT;"))
             .map_err(Error::engine("finish the serving copy"))?;
         drop(connection);
         let _ = std::fs::remove_dir_all(spill);
@@ -111,22 +107,15 @@ impl Copy {
 }
 
 fn create_table(table: &Table, files: &[PathBuf]) -> String {
-    let columns: Vec<String> = table
-        .columns
-        .iter()
-        .map(|column| format!("{} {}", column.name, column.column_type.sql()))
-        .collect();
+    let columns: Vec<String> =
+        table.columns.iter().map(|column| format!("{} {}", column.name, column.column_type.sql())).collect();
     let create = format!("CREATE TABLE {} ({});", table.name, columns.join(", "));
     if files.is_empty() {
         return create;
     }
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     let (names, scan) = (names.join(", "), scan(table, files));
-    format!(
-        "{create} INSERT INTO {} SELECT {names} FROM {scan} {};",
-        table.name,
-        order_of(&table.name)
-    )
+    format!("{create} INSERT INTO {} SELECT {names} FROM {scan} {};", table.name, order_of(&table.name))
 }
 
 /// A FROM item that reads a table's Parquet files, with partition values from the folder names.
@@ -140,11 +129,7 @@ pub(crate) fn scan(table: &Table, files: &[PathBuf]) -> String {
         return format!("(SELECT {} LIMIT 0)", columns.join(", "));
     }
     let list: Vec<String> = files.iter().map(|file| quote(&file.to_string_lossy())).collect();
-    let types: Vec<String> = table
-        .partition_by
-        .iter()
-        .map(|column| format!("'{column}': VARCHAR"))
-        .collect();
+    let types: Vec<String> = table.partition_by.iter().map(|column| format!("'{column}': VARCHAR")).collect();
     let partitions = match types.is_empty() {
         true => "hive_partitioning = false".to_string(),
         false => format!("hive_partitioning = true, hive_types = {{{}}}", types.join(", ")),
@@ -159,11 +144,9 @@ pub(crate) fn quote(text: &str) -> String {
 
 fn remove(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(Error::File {
-            operation: "remove",
-            path: path.to_path_buf(),
-            cause,
-        }),
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::File { operation: "remove", path: path.to_path_buf(), cause })
+        }
         _ => Ok(()),
     }
 }
@@ -186,10 +169,7 @@ impl Pool {
             .map_err(Error::engine("configure the serving copy"))?;
         let first =
             Connection::open_with_flags(path, config).map_err(Error::engine("open the serving copy"))?;
-        Ok(Pool {
-            first: Mutex::new(first),
-            idle: Mutex::new(Vec::new()),
-        })
+        Ok(Pool { first: Mutex::new(first), idle: Mutex::new(Vec::new()) })
     }
 
     /// Runs a closure with a connection of the pool. A connection on which the closure failed is not used again.
@@ -198,13 +178,8 @@ impl Pool {
         let connection = match idle {
             Some(connection) => connection,
             None => {
-                let first = self
-                    .first
-                    .lock()
-                    .map_err(|_| Error::BadQuery("the pool is poisoned".into()))?;
-                first
-                    .try_clone()
-                    .map_err(Error::engine("connect to the serving copy"))?
+                let first = self.first.lock().map_err(|_| Error::BadQuery("the pool is poisoned".into()))?;
+                first.try_clone().map_err(Error::engine("connect to the serving copy"))?
             }
         };
         let outcome = run(&connection);

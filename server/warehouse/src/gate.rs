@@ -13,14 +13,7 @@ use crate::Error;
 const TABLE_FUNCTIONS: &[&str] = &["range", "generate_series", "unnest", "repeat", "repeat_row"];
 
 /// Scalar functions that tell of, or act on, the server rather than the data.
-const FORBIDDEN: &[&str] = &[
-    "getenv",
-    "write_log",
-    "current_setting",
-    "getvariable",
-    "nextval",
-    "currval",
-];
+const FORBIDDEN: &[&str] = &["getenv", "write_log", "current_setting", "getvariable", "nextval", "currval"];
 
 /// Refuses everything but one harmless SELECT, with a message for the caller.
 pub fn check(connection: &Connection, sql: &str) -> Result<(), Error> {
@@ -50,14 +43,10 @@ pub fn check(connection: &Connection, sql: &str) -> Result<(), Error> {
 fn collect_defined(node: &Value, defined: &mut HashSet<String>) {
     match node {
         Value::Object(object) => {
-            if let Some(entries) = object
-                .get("cte_map")
-                .and_then(|map| map.get("map"))
-                .and_then(Value::as_array)
+            if let Some(entries) =
+                object.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array)
             {
-                let names = entries
-                    .iter()
-                    .filter_map(|entry| entry.get("key").and_then(Value::as_str));
+                let names = entries.iter().filter_map(|entry| entry.get("key").and_then(Value::as_str));
                 defined.extend(names.map(str::to_lowercase));
             }
             object.values().for_each(|child| collect_defined(child, defined));
@@ -72,10 +61,8 @@ fn walk(node: &Value, defined: &HashSet<String>) -> Result<(), Error> {
         Value::Object(object) => {
             match object.get("type").and_then(Value::as_str) {
                 Some("TABLE_FUNCTION") => {
-                    let name = object["function"]["function_name"]
-                        .as_str()
-                        .unwrap_or_default()
-                        .to_lowercase();
+                    let name =
+                        object["function"]["function_name"].as_str().unwrap_or_default().to_lowercase();
                     if !TABLE_FUNCTIONS.contains(&name.as_str()) {
                         return Err(Error::BadQuery(format!(
                             "the table function {name} is not allowed; allowed are {}",
@@ -104,25 +91,13 @@ fn walk(node: &Value, defined: &HashSet<String>) -> Result<(), Error> {
 }
 
 fn check_table(object: &serde_json::Map<String, Value>, defined: &HashSet<String>) -> Result<(), Error> {
-    let part = |name: &str| {
-        object
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_lowercase()
-    };
+    let part = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_lowercase();
     let name = part("table_name");
     let elsewhere = !matches!(part("schema_name").as_str(), "" | "main") || !part("catalog_name").is_empty();
     let known = catalog::tables().iter().any(|table| table.name == name);
     if !elsewhere && (known || defined.contains(&name)) {
         return Ok(());
     }
-    let names: Vec<&str> = catalog::tables()
-        .iter()
-        .map(|table| table.name.as_str())
-        .collect();
-    Err(Error::BadQuery(format!(
-        "there is no table {name}; there are {}",
-        names.join(", ")
-    )))
+    let names: Vec<&str> = catalog::tables().iter().map(|table| table.name.as_str()).collect();
+    Err(Error::BadQuery(format!("there is no table {name}; there are {}", names.join(", "))))
 }

@@ -46,9 +46,6 @@ pub enum Error {
 
 impl Error {
     fn engine(operation: &'static str) -> impl FnOnce(duckdb::Error) -> Error {
-        move |cause| Error::Engine {
-            operation,
-            cause: Box::new(cause),
-        }
+        move |cause| Error::Engine { operation, cause: Box::new(cause) }
     }
 }

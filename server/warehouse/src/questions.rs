@@ -18,10 +18,7 @@ pub struct Page {
 impl Page {
     /// One row more is asked for, to know whether there is a next page.
     fn params(self) -> [Param; 2] {
-        [
-            Param::Integer(self.limit as i64 + 1),
-            Param::Integer(self.offset as i64),
-        ]
+        [Param::Integer(self.limit as i64 + 1), Param::Integer(self.offset as i64)]
     }
 }
 
@@ -63,16 +60,10 @@ pub struct ResultsFilter {
 
 /// `kind, district, election, contest, candidate, party, party_raw, votes, mode, method, low, high, source`.
 pub fn results(copy: &Copy, filter: &ResultsFilter, page: Page) -> Result<Answer, Error> {
-    let mut params: Vec<Param> = [
-        &filter.kind,
-        &filter.id,
-        &filter.state,
-        &filter.election,
-        &filter.contest,
-        &filter.source,
-    ]
-    .map(|value| Param::optional(value.as_deref()))
-    .into();
+    let mut params: Vec<Param> =
+        [&filter.kind, &filter.id, &filter.state, &filter.election, &filter.contest, &filter.source]
+            .map(|value| Param::optional(value.as_deref()))
+            .into();
     params.push(Param::Boolean(filter.by_mode));
     params.extend(page.params());
     copy.ask(sql!("results"), &params)

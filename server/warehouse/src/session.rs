@@ -133,10 +133,7 @@ struct Deadline {
 
 impl Deadline {
     fn start(handle: Arc<InterruptHandle>, limit: Duration) -> Deadline {
-        let deadline = Deadline {
-            done: Arc::default(),
-            expired: Arc::default(),
-        };
+        let deadline = Deadline { done: Arc::default(), expired: Arc::default() };
         let (done, expired) = (deadline.done.clone(), deadline.expired.clone());
         std::thread::spawn(move || {
             let (lock, condition) = &*done;
@@ -170,13 +167,9 @@ impl Copy {
     pub fn ask(&self, sql: &str, params: &[Param]) -> Result<Answer, Error> {
         self.questions().with(|connection| {
             let mut answer = Answer::default();
-            each_batch(connection, sql, params, |schema, batch| {
-                answer.take(schema, batch)
-            })
-            .map_err(|cause| Error::Engine {
-                operation: "answer the question",
-                cause: Box::new(cause),
-            })?;
+            each_batch(connection, sql, params, |schema, batch| answer.take(schema, batch)).map_err(
+                |cause| Error::Engine { operation: "answer the question", cause: Box::new(cause) },
+            )?;
             Ok(answer)
         })
     }
@@ -209,9 +202,8 @@ impl Copy {
             }
             let mut answer = Answer::default();
             let most = self.limits.sql_rows;
-            let outcome = each_batch(connection, sql, params, |schema, batch| {
-                answer.take_up_to(schema, batch, most)
-            });
+            let outcome =
+                each_batch(connection, sql, params, |schema, batch| answer.take_up_to(schema, batch, most));
             cancel.watch(None);
             outcome.map_err(|cause| refuse(cause, deadline.has_expired()))?;
             Ok(answer)
@@ -228,9 +220,7 @@ pub(crate) fn each_batch(
 ) -> Result<(), duckdb::Error> {
     let mut statement = connection.prepare(sql)?;
     let values: Vec<Value> = params.iter().map(Param::value).collect();
-    let schema = statement
-        .stream_arrow(params_from_iter(values.iter()))?
-        .get_schema();
+    let schema = statement.stream_arrow(params_from_iter(values.iter()))?.get_schema();
     take(&schema, None);
     // The stream's own iterator panics on an error in mid-stream; stepping gives it back.
     while let Some(batch) = statement.step()? {
@@ -243,9 +233,6 @@ pub(crate) fn each_batch(
 
 /// The engine's message without its picture of the query.
 fn first_lines(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .take_while(|line| !line.starts_with("LINE "))
-        .collect();
+    let lines: Vec<&str> = text.lines().take_while(|line| !line.starts_with("LINE ")).collect();
     lines.join(" ").trim().to_string()
 }

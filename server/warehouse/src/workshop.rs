@@ -42,26 +42,20 @@ impl Workshop {
 
     /// Runs statements.
     pub fn run(&self, sql: &str) -> Result<(), Error> {
-        self.connection
-            .execute_batch(sql)
-            .map_err(Error::engine("run a step of the workshop"))
+        self.connection.execute_batch(sql).map_err(Error::engine("run a step of the workshop"))
     }
 
     pub fn ask(&self, sql: &str, params: &[Param]) -> Result<Answer, Error> {
         let mut answer = Answer::default();
-        each_batch(&self.connection, sql, params, |schema, batch| {
-            answer.take(schema, batch)
-        })
-        .map_err(Error::engine("ask the workshop"))?;
+        each_batch(&self.connection, sql, params, |schema, batch| answer.take(schema, batch))
+            .map_err(Error::engine("ask the workshop"))?;
         Ok(answer)
     }
 
     /// Appends rows to a table of the workshop.
     pub fn append(&self, table: &str, rows: impl Iterator<Item = Vec<Param>>) -> Result<(), Error> {
-        let mut appender = self
-            .connection
-            .appender(table)
-            .map_err(Error::engine("append to the workshop"))?;
+        let mut appender =
+            self.connection.appender(table).map_err(Error::engine("append to the workshop"))?;
         for row in rows {
             let values = row.iter().map(|param| -> Box<dyn duckdb::ToSql> {
                 match param {
@@ -74,9 +68,7 @@ impl Workshop {
             });
             let values: Vec<Box<dyn duckdb::ToSql>> = values.collect();
             appender
-                .append_row(duckdb::appender_params_from_iter(
-                    values.iter().map(|value| value.as_ref()),
-                ))
+                .append_row(duckdb::appender_params_from_iter(values.iter().map(|value| value.as_ref())))
                 .map_err(Error::engine("append to the workshop"))?;
         }
         appender.flush().map_err(Error::engine("append to the workshop"))
@@ -87,30 +79,16 @@ impl Workshop {
     pub fn write(&self, table: &Table, select: &str, path: &Path) -> Result<Option<PathBuf>, Error> {
         let columns: Vec<String> = table
             .file_columns()
-            .map(|column| {
-                format!(
-                    "CAST({} AS {}) AS {}",
-                    column.name,
-                    column.column_type.sql(),
-                    column.name
-                )
-            })
+            .map(|column| format!("CAST({} AS {}) AS {}", column.name, column.column_type.sql(), column.name))
             .collect();
         let sql = format!(
             "COPY (SELECT {} FROM ({select})) TO {} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)",
             columns.join(", "),
             quote(&path.to_string_lossy())
         );
-        let rows = self
-            .connection
-            .execute(&sql, [])
-            .map_err(Error::engine("write a derived table"))?;
+        let rows = self.connection.execute(&sql, []).map_err(Error::engine("write a derived table"))?;
         let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
-        synced.map_err(|cause| Error::File {
-            operation: "sync",
-            path: path.to_path_buf(),
-            cause,
-        })?;
+        synced.map_err(|cause| Error::File { operation: "sync", path: path.to_path_buf(), cause })?;
         Ok((rows > 0).then(|| path.to_path_buf()))
     }
 }

@@ -17,19 +17,14 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Reads all row groups of a file in parallel, in order.
 fn read(path: &str, columns: &[&str]) -> Result<Vec<RecordBatch>, Failure> {
-    let groups = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?
-        .metadata()
-        .num_row_groups();
+    let groups = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.metadata().num_row_groups();
     let batches: Result<Vec<Vec<RecordBatch>>, Failure> = (0..groups)
         .into_par_iter()
         .map(|group| {
             let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
             let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-            let reader = builder
-                .with_projection(mask)
-                .with_row_groups(vec![group])
-                .with_batch_size(65_536)
-                .build()?;
+            let reader =
+                builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(65_536).build()?;
             Ok(reader.collect::<Result<Vec<_>, _>>()?)
         })
         .collect();
@@ -57,10 +52,8 @@ fn precincts(path: &str) -> Result<(Vec<i64>, Layer), Failure> {
         let bytes = column.as_binary_opt::<i32>().ok_or("wkb is not binary")?;
         shapes.extend((0..bytes.len()).map(|row| bytes.value(row).to_vec()));
     }
-    let outlines: Result<Vec<Outline>, _> = shapes
-        .par_iter()
-        .map(|bytes| Outline::from_wkb("precinct", bytes))
-        .collect();
+    let outlines: Result<Vec<Outline>, _> =
+        shapes.par_iter().map(|bytes| Outline::from_wkb("precinct", bytes)).collect();
     Ok((ids, Layer::new(outlines?)))
 }
 

@@ -38,52 +38,32 @@ const STATE: &str = "FK";
 
 pub async fn run(_: &LakeArgs, args: DemoArgs) -> Outcome {
     let started = Instant::now();
-    let folder = args
-        .folder
-        .join(format!("{}-voters-seed-{}", args.voters, args.seed));
-    let place = LakeArgs {
-        lake: folder.join("lake").to_string_lossy().into_owned(),
-        store_options: Vec::new(),
-    };
+    let folder = args.folder.join(format!("{}-voters-seed-{}", args.voters, args.seed));
+    let place =
+        LakeArgs { lake: folder.join("lake").to_string_lossy().into_owned(), store_options: Vec::new() };
     let lake = place.open()?;
     let sources = folder.join("sources");
     let layout = bellwether_loaders::voters::layout_of(STATE)?;
-    println!(
-        "inventing the state of {} with {} voters ...",
-        layout.name, args.voters
-    );
+    println!("inventing the state of {} with {} voters ...", layout.name, args.voters);
     invent(layout, args.seed, &sources)?;
     let people = electorate(&sources, layout, args.voters, args.seed, &sources, &mut |_| {})?;
     let source = |name: &str| sources.join(name);
     let fips = &layout.state_fips;
     let loads = [
+        (LoadKind::Boundaries, vec![source(&format!("tl_2020_{fips}_county20.zip"))]),
+        (LoadKind::Boundaries, vec![source(&format!("tl_2020_{fips}_vtd20.geojson.gz"))]),
         (
             LoadKind::Boundaries,
-            vec![source(&format!("tl_2020_{fips}_county20.zip"))],
-        ),
-        (
-            LoadKind::Boundaries,
-            vec![source(&format!("tl_2020_{fips}_vtd20.geojson.gz"))],
-        ),
-        (
-            LoadKind::Boundaries,
-            ["cd118", "sldu", "sldl"]
-                .map(|part| source(&format!("tl_2022_{fips}_{part}.zip")))
-                .to_vec(),
+            ["cd118", "sldu", "sldl"].map(|part| source(&format!("tl_2022_{fips}_{part}.zip"))).to_vec(),
         ),
         (LoadKind::Boundaries, vec![source("dma_fk.geojson")]),
         (LoadKind::Markets, vec![source("county_dma_fk.csv")]),
         (LoadKind::Population, vec![source("alarm_fk_2020_vtd.csv")]),
         (
             LoadKind::Results,
-            [2016, 2018, 2020]
-                .map(|year| source(&format!("vest_fk_{year}_2020_vtd.csv")))
-                .to_vec(),
+            [2016, 2018, 2020].map(|year| source(&format!("vest_fk_{year}_2020_vtd.csv"))).to_vec(),
         ),
-        (
-            LoadKind::Results,
-            vec![source("2022-fk-local-precinct-general.zip")],
-        ),
+        (LoadKind::Results, vec![source("2022-fk-local-precinct-general.zip")]),
         (LoadKind::Addresses, vec![people.addresses]),
         (LoadKind::Voters, vec![people.voters]),
         (LoadKind::History, vec![people.history]),
@@ -95,11 +75,7 @@ pub async fn run(_: &LakeArgs, args: DemoArgs) -> Outcome {
     let lock = lake.lock()?;
     let (release, _) = bellwether_derive::derive(&lake, &lock, &limits, |_| {}).await?;
     drop(lock);
-    println!(
-        "release {} is ready after {:.0} s",
-        release.id,
-        started.elapsed().as_secs_f64()
-    );
+    println!("release {} is ready after {:.0} s", release.id, started.elapsed().as_secs_f64());
     if args.no_serve {
         return Ok(());
     }
@@ -118,24 +94,14 @@ async fn load_one(lake: &Lake, kind: LoadKind, files: Vec<PathBuf>) -> Outcome {
     let state =
         matches!(kind, LoadKind::Voters | LoadKind::History | LoadKind::Addresses).then(|| STATE.to_string());
     let threads = std::thread::available_parallelism().map_or(2, |count| count.get());
-    let request = LoadRequest {
-        kind,
-        files,
-        state,
-        district_kind: None,
-        vintage: None,
-        max_rejects: 0.01,
-        threads,
-    };
+    let request =
+        LoadRequest { kind, files, state, district_kind: None, vintage: None, max_rejects: 0.01, threads };
     let loaded = load::with_bar(lake, request).await?;
     let report = &loaded.report;
     let what = format!("{kind:?}").to_lowercase();
     match loaded.unchanged {
         true => println!("  {what:<12} loaded already"),
-        false => println!(
-            "  {what:<12}{:>9} rows {:>8.2} s",
-            report.rows_loaded, report.seconds
-        ),
+        false => println!("  {what:<12}{:>9} rows {:>8.2} s", report.rows_loaded, report.seconds),
     }
     Ok(())
 }

@@ -16,10 +16,7 @@ pub async fn run(lake: &LakeArgs, args: DeriveArgs) -> Outcome {
     let lock = lake.lock()?;
     let limits = args.engine.limits();
     let (release, _) = bellwether_derive::derive(&lake, &lock, &limits, |step| match step.made {
-        true => println!(
-            "  {:<24}{:>12} rows {:>8.2} s",
-            step.table, step.rows, step.seconds
-        ),
+        true => println!("  {:<24}{:>12} rows {:>8.2} s", step.table, step.rows, step.seconds),
         false => println!("  {:<24}{:>12} rows   up to date", step.table, step.rows),
     })
     .await?;

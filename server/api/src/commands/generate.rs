@@ -38,36 +38,19 @@ pub fn run(args: GenerateArgs) -> Outcome {
     let style =
         ProgressStyle::with_template("{bar:30} {pos}/{len} voters").expect("the template is constant");
     let bar = ProgressBar::new(args.voters as u64).with_style(style);
-    let made = electorate(
-        &args.from,
-        layout,
-        args.voters,
-        args.seed,
-        &args.to,
-        &mut |made| bar.set_position(made as u64),
-    )?;
+    let made = electorate(&args.from, layout, args.voters, args.seed, &args.to, &mut |made| {
+        bar.set_position(made as u64)
+    })?;
     bar.finish_and_clear();
     let state = &layout.state;
     println!(
         "{} invented voters, their history and their address points are written. To load them:",
         made.people
     );
-    println!(
-        "  bellwether load addresses {} --state {state}",
-        made.addresses.display()
-    );
-    println!(
-        "  bellwether load voters {} --state {state}",
-        made.voters.display()
-    );
-    println!(
-        "  bellwether load history {} --state {state}",
-        made.history.display()
-    );
+    println!("  bellwether load addresses {} --state {state}", made.addresses.display());
+    println!("  bellwether load voters {} --state {state}", made.voters.display());
+    println!("  bellwether load history {} --state {state}", made.history.display());
     println!("  bellwether derive");
-    println!(
-        "What each county was drawn from is in {}",
-        made.drawn_from.display()
-    );
+    println!("What each county was drawn from is in {}", made.drawn_from.display());
     Ok(())
 }

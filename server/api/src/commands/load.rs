@@ -104,10 +104,7 @@ pub fn print(loaded: &Loaded) {
         ..
     } = &loaded.report;
     if loaded.unchanged {
-        println!(
-            "these files are loaded already; release {} is unchanged",
-            loaded.release
-        );
+        println!("these files are loaded already; release {} is unchanged", loaded.release);
         return;
     }
     println!("release {}", loaded.release);
@@ -120,10 +117,7 @@ pub fn print(loaded: &Loaded) {
     println!("  seconds        {seconds:>12.2}");
     println!("  rows a second  {rows_per_second:>12.0}");
     if *rows_rejected > 0 {
-        println!(
-            "  rejects of load {}: rejects/{}.ndjson in the lake",
-            loaded.id, loaded.id
-        );
+        println!("  rejects of load {}: rejects/{}.ndjson in the lake", loaded.id, loaded.id);
     }
     for note in notes {
         println!("  note: {note}");

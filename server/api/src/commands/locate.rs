@@ -44,10 +44,7 @@ pub async fn run(lake: &LakeArgs, args: LocateArgs) -> Outcome {
             crate::routes::locate::rows(&serving, longitude, latitude).map_err(|error| error.to_string())?;
         let id = |kind: Kind| {
             let found = rows.iter().find(|row| row["kind"] == kind.name());
-            found
-                .and_then(|row| row["id"].as_str())
-                .unwrap_or_default()
-                .to_string()
+            found.and_then(|row| row["id"].as_str()).unwrap_or_default().to_string()
         };
         writeln!(out, "{longitude},{latitude},{}", Kind::ALL.map(id).join(","))?;
     }

@@ -67,8 +67,14 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Sql(args) => sql::run(&cli.lake, args).await,
             Command::Generate(args) => generate::run(args),
             Command::Demo(args) => demo::run(&cli.lake, args).await,
-            Command::Tables => Ok(print!("{}", bellwether_schema::catalog::document())),
-            Command::Openapi => Ok(println!("{}", crate::openapi())),
+            Command::Tables => {
+                print!("{}", bellwether_schema::catalog::document());
+                Ok(())
+            }
+            Command::Openapi => {
+                println!("{}", crate::openapi());
+                Ok(())
+            }
         }
     })
 }

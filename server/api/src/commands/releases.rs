@@ -9,12 +9,7 @@ pub async fn run(lake: &LakeArgs) -> Outcome {
         println!("nothing has been loaded yet");
     }
     for release in releases {
-        println!(
-            "{:<6} {}  {}",
-            release.id,
-            release.created.format("%Y-%m-%d %H:%M:%S"),
-            release.what
-        );
+        println!("{:<6} {}  {}", release.id, release.created.format("%Y-%m-%d %H:%M:%S"), release.what);
     }
     Ok(())
 }

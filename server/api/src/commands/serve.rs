@@ -15,11 +15,7 @@ const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2
 pub async fn run(lake: &LakeArgs, args: ServeArgs) -> Outcome {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,bellwether_api=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .json()
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().init();
     let lake = lake.open()?;
     if !args.listen.ip().is_loopback() {
         return Err("without keys the server answers on loopback only: listen on 127.0.0.1 or [::1]".into());

@@ -31,9 +31,7 @@ fn known_kind(kind: &str) -> Result<(), ApiError> {
     let known = Kind::ALL.map(Kind::name).join(", ");
     match Kind::parse(kind) {
         Some(_) => Ok(()),
-        None => Err(ApiError::bad_request(format!(
-            "unknown kind {kind}; there are {known}"
-        ))),
+        None => Err(ApiError::bad_request(format!("unknown kind {kind}; there are {known}"))),
     }
 }
 
@@ -54,11 +52,7 @@ pub async fn list(
     params.kind.as_deref().map(known_kind).transpose()?;
     let state = params.state.as_deref().map(str::to_uppercase);
     let key = format!("districts {:?} {state:?}", params.kind);
-    let request = TableRequest {
-        common: &common,
-        headers: &headers,
-        key,
-    };
+    let request = TableRequest { common: &common, headers: &headers, key };
     reply::table(&app, request, move |copy, page| {
         questions::districts(copy, params.kind.as_deref(), state.as_deref(), page)
     })
@@ -71,15 +65,7 @@ fn find(copy: &Copy, kind: &str, id: &str) -> Result<Value, ApiError> {
     if let Some(row) = questions::district(copy, kind, id)?.json()?.into_iter().next() {
         return Ok(row);
     }
-    let known = questions::districts(
-        copy,
-        Some(kind),
-        None,
-        Page {
-            limit: 100,
-            offset: 0,
-        },
-    )?;
+    let known = questions::districts(copy, Some(kind), None, Page { limit: 100, offset: 0 })?;
     let ids: Vec<String> = known.texts("id").into_iter().flatten().collect();
     Err(ApiError::not_found(match ids.len() {
         0 => format!("no {kind} is loaded"),
@@ -132,19 +118,9 @@ pub async fn report(
         let mut registration = by_dimension(&questions::registration(copy, &kind, &id)?);
         let mut part = |name: &str| registration.remove(name).unwrap_or_else(|| json!({}));
         let (markets, located, disagrees) = (part("market"), part("located"), part("disagrees"));
-        let filter = ResultsFilter {
-            kind: Some(kind.clone()),
-            id: Some(id.clone()),
-            ..ResultsFilter::default()
-        };
-        let results = questions::results(
-            copy,
-            &filter,
-            Page {
-                limit: 100_000,
-                offset: 0,
-            },
-        )?;
+        let filter =
+            ResultsFilter { kind: Some(kind.clone()), id: Some(id.clone()), ..ResultsFilter::default() };
+        let results = questions::results(copy, &filter, Page { limit: 100_000, offset: 0 })?;
         Ok(json!({
             "district": district,
             "registration": registration,
@@ -161,11 +137,8 @@ pub async fn report(
 /// `{party: {DEM: 10, ...}, age: {...}}`.
 fn by_dimension(answer: &Answer) -> Map<String, Value> {
     let mut dimensions = Map::new();
-    let rows = answer
-        .texts("dimension")
-        .into_iter()
-        .zip(answer.texts("value"))
-        .zip(answer.integers("voters"));
+    let rows =
+        answer.texts("dimension").into_iter().zip(answer.texts("value")).zip(answer.integers("voters"));
     for ((dimension, value), voters) in rows {
         let (Some(dimension), Some(value)) = (dimension, value) else {
             continue;
@@ -179,11 +152,8 @@ fn by_dimension(answer: &Answer) -> Map<String, Value> {
 /// voters who are registered in the district now.
 fn turnout(answer: &Answer, registered: i64) -> Vec<Value> {
     let mut elections: Vec<(String, i64, Map<String, Value>)> = Vec::new();
-    let rows = answer
-        .texts("election")
-        .into_iter()
-        .zip(answer.texts("method"))
-        .zip(answer.integers("voters"));
+    let rows =
+        answer.texts("election").into_iter().zip(answer.texts("method")).zip(answer.integers("voters"));
     for ((election, method), voters) in rows {
         let (Some(election), Some(method), Some(voters)) = (election, method, voters) else {
             continue;
@@ -197,11 +167,7 @@ fn turnout(answer: &Answer, registered: i64) -> Vec<Value> {
         }
     }
     let share = |voters: i64| {
-        if registered > 0 {
-            json!(voters as f64 / registered as f64)
-        } else {
-            Value::Null
-        }
+        if registered > 0 { json!(voters as f64 / registered as f64) } else { Value::Null }
     };
     elections
         .into_iter()
@@ -240,9 +206,7 @@ pub async fn boundary(
         let answer = questions::boundary(&serving.copy, &kind, &id, params.vintage)?;
         let Some(geometry) = answer.bytes("geometry").into_iter().flatten().next() else {
             find(&serving.copy, &kind, &id)?;
-            return Err(ApiError::not_found(format!(
-                "no outline of {kind} {id} is loaded"
-            )));
+            return Err(ApiError::not_found(format!("no outline of {kind} {id} is loaded")));
         };
         let outline = Outline::from_wkb(&id, &geometry)?;
         let shape: Value = serde_json::from_str(&outline.geojson()).map_err(ApiError::internal)?;
@@ -271,16 +235,8 @@ pub async fn results(
     known_kind(&kind)?;
     let serving = app.serving(common.as_of.as_deref()).await?;
     let (known, asked) = (kind.clone(), id.clone());
-    app.run(move || find(&serving.copy, &known, &asked).map(|_| ()))
-        .await?;
+    app.run(move || find(&serving.copy, &known, &asked).map(|_| ())).await?;
     let filter = params.filter(&kind, Some(id))?;
-    let request = TableRequest {
-        common: &common,
-        headers: &headers,
-        key: format!("results {filter:?}"),
-    };
-    reply::table(&app, request, move |copy, page| {
-        questions::results(copy, &filter, page)
-    })
-    .await
+    let request = TableRequest { common: &common, headers: &headers, key: format!("results {filter:?}") };
+    reply::table(&app, request, move |copy, page| questions::results(copy, &filter, page)).await
 }

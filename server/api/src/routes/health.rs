@@ -21,11 +21,7 @@ pub struct Health {
 /// The process runs.
 #[utoipa::path(get, path = "/v1/health/live", tag = "health", responses((status = 200, body = Health)))]
 pub async fn live() -> Json<Health> {
-    Json(Health {
-        status: "ok",
-        release: None,
-        stale: Vec::new(),
-    })
+    Json(Health { status: "ok", release: None, stale: Vec::new() })
 }
 
 /// The server has a release to answer from.
@@ -38,9 +34,5 @@ pub async fn live() -> Json<Health> {
 pub async fn ready(State(app): State<App>) -> Result<Json<Health>, ApiError> {
     let serving = app.serving(None).await?;
     let stale = bellwether_derive::stale(&serving.release);
-    Ok(Json(Health {
-        status: "ok",
-        release: Some(serving.release.id.clone()),
-        stale,
-    }))
+    Ok(Json(Health { status: "ok", release: Some(serving.release.id.clone()), stale }))
 }

@@ -37,11 +37,7 @@ pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
     responses((status = 202, description = "asked to stop"), (status = 404, body = Problem))
 )]
 pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
-    if app.jobs.cancel(&id) {
-        Ok(StatusCode::ACCEPTED)
-    } else {
-        Err(unknown(&id))
-    }
+    if app.jobs.cancel(&id) { Ok(StatusCode::ACCEPTED) } else { Err(unknown(&id)) }
 }
 
 /// A job's states as they change, as server-sent events; the stream ends with the job.

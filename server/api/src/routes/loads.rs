@@ -54,10 +54,7 @@ pub async fn create(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let media = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (body, uploads, hash) = match media.starts_with("multipart/form-data") {
         true => read_form(request).await?,
         false => {
@@ -68,18 +65,13 @@ pub async fn create(
             (body, None, blake3::hash(&bytes))
         }
     };
-    let key = headers
-        .get("idempotency-key")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_string);
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_string);
     if let Some(key) = &key {
         match app.jobs.known(key, &hash) {
             Known::New => {}
             Known::Same(job) => return accepted(&app, &job),
             Known::Different => {
-                return Err(ApiError::conflict(
-                    "the idempotency key came with another body before",
-                ));
+                return Err(ApiError::conflict("the idempotency key came with another body before"));
             }
         }
     }
@@ -88,28 +80,13 @@ pub async fn create(
     if let Some(key) = &key {
         app.jobs.remember(key, hash, &id);
     }
-    tokio::spawn(work(
-        app.clone(),
-        id.clone(),
-        load,
-        body.derive.unwrap_or(true),
-        progress,
-        uploads,
-    ));
+    tokio::spawn(work(app.clone(), id.clone(), load, body.derive.unwrap_or(true), progress, uploads));
     accepted(&app, &id)
 }
 
 fn accepted(app: &App, id: &str) -> Result<Response, ApiError> {
-    let state = app
-        .jobs
-        .get(id)
-        .ok_or_else(|| ApiError::internal("a job was forgotten at once"))?;
-    Ok((
-        StatusCode::ACCEPTED,
-        [(header::LOCATION, format!("/v1/jobs/{id}"))],
-        Json(state),
-    )
-        .into_response())
+    let state = app.jobs.get(id).ok_or_else(|| ApiError::internal("a job was forgotten at once"))?;
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{id}"))], Json(state)).into_response())
 }
 
 fn plan(app: &App, body: &LoadBody, uploads: Option<&FilePath>) -> Result<LoadRequest, ApiError> {
@@ -131,11 +108,7 @@ fn plan(app: &App, body: &LoadBody, uploads: Option<&FilePath>) -> Result<LoadRe
         };
     let files = match uploads {
         Some(folder) => uploaded(folder)?,
-        None => body
-            .files
-            .iter()
-            .map(|file| in_inbox(app, file))
-            .collect::<Result<Vec<_>, _>>()?,
+        None => body.files.iter().map(|file| in_inbox(app, file)).collect::<Result<Vec<_>, _>>()?,
     };
     if files.is_empty() {
         return Err(ApiError::bad_request("name at least one file"));
@@ -146,38 +119,19 @@ fn plan(app: &App, body: &LoadBody, uploads: Option<&FilePath>) -> Result<LoadRe
     }
     let threads = app.config.engine.limits().threads;
     let state = body.state.clone();
-    Ok(LoadRequest {
-        kind,
-        files,
-        state,
-        district_kind,
-        vintage: body.vintage,
-        max_rejects,
-        threads,
-    })
+    Ok(LoadRequest { kind, files, state, district_kind, vintage: body.vintage, max_rejects, threads })
 }
 
 /// A path that cannot lead out of the inbox.
 fn in_inbox(app: &App, file: &str) -> Result<PathBuf, ApiError> {
     let path = FilePath::new(file);
-    if path
-        .components()
-        .any(|part| !matches!(part, Component::Normal(_)))
-    {
-        return Err(ApiError::bad_request(
-            "files are named by their path below the inbox folder",
-        ));
+    if path.components().any(|part| !matches!(part, Component::Normal(_))) {
+        return Err(ApiError::bad_request("files are named by their path below the inbox folder"));
     }
-    let inbox = app
-        .config
-        .inbox
-        .canonicalize()
-        .map_err(|_| ApiError::not_found("there is no inbox folder"))?;
+    let inbox =
+        app.config.inbox.canonicalize().map_err(|_| ApiError::not_found("there is no inbox folder"))?;
     let full = inbox.join(path).canonicalize();
-    match full
-        .ok()
-        .filter(|full| full.starts_with(&inbox) && full.is_file())
-    {
+    match full.ok().filter(|full| full.starts_with(&inbox) && full.is_file()) {
         Some(full) => Ok(full),
         None => Err(ApiError::not_found(format!("no file {file} in the inbox"))),
     }
@@ -215,14 +169,10 @@ async fn read_form(request: Request) -> Result<Form, ApiError> {
             fields.insert(name, typed.unwrap_or(Value::String(text)));
             continue;
         }
-        let file_name = part
-            .file_name()
-            .and_then(|name| FilePath::new(name).file_name())
-            .map(PathBuf::from);
+        let file_name = part.file_name().and_then(|name| FilePath::new(name).file_name()).map(PathBuf::from);
         let file_name = file_name.ok_or_else(|| ApiError::bad_request("a `file` part has no file name"))?;
-        let mut file = tokio::fs::File::create(folder.path().join(file_name))
-            .await
-            .map_err(ApiError::internal)?;
+        let mut file =
+            tokio::fs::File::create(folder.path().join(file_name)).await.map_err(ApiError::internal)?;
         while let Some(chunk) = part.chunk().await.map_err(bad)? {
             hasher.update(&chunk);
             file.write_all(&chunk).await.map_err(ApiError::internal)?;
@@ -259,9 +209,7 @@ async fn work(
 }
 
 async fn run(app: &App, load: LoadRequest, derive: bool, progress: Arc<Progress>) -> Result<Value, String> {
-    let loaded = loading::load(&app.lake, load, progress)
-        .await
-        .map_err(|error| error.to_string())?;
+    let loaded = loading::load(&app.lake, load, progress).await.map_err(|error| error.to_string())?;
     let mut result = serde_json::to_value(&loaded).unwrap_or_default();
     if derive {
         let lock = app.lake.lock().map_err(|error| error.to_string())?;
@@ -303,15 +251,9 @@ pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
 )]
 pub async fn rejects(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let job = app.jobs.get(&id).and_then(|job| job.result);
-    let load = job
-        .and_then(|result| result["id"].as_str().map(str::to_string))
-        .unwrap_or(id);
+    let load = job.and_then(|result| result["id"].as_str().map(str::to_string)).unwrap_or(id);
     let plain = !load.is_empty() && load.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    let lines = if plain {
-        app.lake.read_rejects(&load).await?
-    } else {
-        None
-    };
+    let lines = if plain { app.lake.read_rejects(&load).await? } else { None };
     let lines = lines.ok_or_else(|| ApiError::not_found(format!("load {load} left no rejects")))?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }

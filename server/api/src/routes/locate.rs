@@ -42,9 +42,7 @@ pub async fn locate(
 ) -> Result<Response, ApiError> {
     let LocateParams { lon, lat, as_of } = params;
     if !(lon.abs() <= 180.0 && lat.abs() <= 90.0) {
-        return Err(ApiError::bad_request(
-            "lon must be within 180 and lat within 90 degrees",
-        ));
+        return Err(ApiError::bad_request("lon must be within 180 and lat within 90 degrees"));
     }
     let key = format!("locate {lon} {lat}");
     reply::document(&app, as_of.as_deref(), &headers, key, move |serving| {
@@ -58,10 +56,7 @@ pub fn rows(serving: &Serving, lon: f64, lat: f64) -> Result<Vec<Value>, ApiErro
     let mut rows = Vec::new();
     let mut county = None;
     let locators = serving.locators()?;
-    for locator in locators
-        .iter()
-        .filter(|locator| locator.kind != Kind::MediaMarket)
-    {
+    for locator in locators.iter().filter(|locator| locator.kind != Kind::MediaMarket) {
         let Some(at) = locator.layer.locate(lon, lat) else {
             continue;
         };
@@ -71,20 +66,13 @@ pub fn rows(serving: &Serving, lon: f64, lat: f64) -> Result<Vec<Value>, ApiErro
         }
         rows.push(json!({"kind": locator.kind.name(), "id": id, "name": name, "vintage": vintage}));
     }
-    if let Some(state) = county
-        .as_deref()
-        .and_then(|fips| ids::state_of_fips(fips.get(..2)?))
+    if let Some(state) = county.as_deref().and_then(|fips| ids::state_of_fips(fips.get(..2)?))
         && !locators.iter().any(|locator| locator.kind == Kind::State)
     {
-        rows.insert(
-            0,
-            json!({"kind": "state", "id": state, "name": state, "vintage": null}),
-        );
+        rows.insert(0, json!({"kind": "state", "id": state, "name": state, "vintage": null}));
     }
     // Markets are made of whole counties: the county's own outline is finer than that of its market.
-    let market = county
-        .as_ref()
-        .and_then(|county| serving.markets().ok()?.get(county));
+    let market = county.as_ref().and_then(|county| serving.markets().ok()?.get(county));
     if let Some((id, name)) = market {
         rows.push(json!({"kind": "media_market", "id": id, "name": name, "vintage": null}));
     } else if let Some(locator) = locators.iter().find(|locator| locator.kind == Kind::MediaMarket)

@@ -34,11 +34,7 @@ fn row(release: Release) -> ReleaseRow {
         id: release.id,
         created: release.created.to_rfc3339(),
         what: release.what,
-        tables: release
-            .tables
-            .into_iter()
-            .map(|(name, table)| (name, table.rows))
-            .collect(),
+        tables: release.tables.into_iter().map(|(name, table)| (name, table.rows)).collect(),
     }
 }
 
@@ -48,11 +44,7 @@ pub async fn list(State(app): State<App>) -> Result<Json<ReleaseList>, ApiError>
     let mut rows: Vec<ReleaseRow> = app.lake.releases().await?.into_iter().map(row).collect();
     rows.reverse();
     let release = app.releases.current().map(|serving| serving.release.id.clone());
-    Ok(Json(ReleaseList {
-        release,
-        rows,
-        next: None,
-    }))
+    Ok(Json(ReleaseList { release, rows, next: None }))
 }
 
 /// One release.

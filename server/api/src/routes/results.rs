@@ -38,17 +38,13 @@ impl ResultsParams {
     pub fn filter(&self, kind: &str, id: Option<String>) -> Result<ResultsFilter, ApiError> {
         if Kind::parse(kind).is_none() {
             let known = Kind::ALL.map(Kind::name).join(", ");
-            return Err(ApiError::bad_request(format!(
-                "unknown kind {kind}; there are {known}"
-            )));
+            return Err(ApiError::bad_request(format!("unknown kind {kind}; there are {known}")));
         }
         let by_mode = match self.mode.as_deref() {
             None | Some("total") => false,
             Some("all") => true,
             Some(other) => {
-                return Err(ApiError::bad_request(format!(
-                    "mode must be total or all, not {other}"
-                )));
+                return Err(ApiError::bad_request(format!("mode must be total or all, not {other}")));
             }
         };
         Ok(ResultsFilter {
@@ -82,13 +78,6 @@ pub async fn list(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let filter = params.filter(params.kind.as_deref().unwrap_or("state"), None)?;
-    let request = TableRequest {
-        common: &common,
-        headers: &headers,
-        key: format!("results {filter:?}"),
-    };
-    reply::table(&app, request, move |copy, page| {
-        questions::results(copy, &filter, page)
-    })
-    .await
+    let request = TableRequest { common: &common, headers: &headers, key: format!("results {filter:?}") };
+    reply::table(&app, request, move |copy, page| questions::results(copy, &filter, page)).await
 }

@@ -54,11 +54,7 @@ pub async fn run(
     body: Result<Json<SqlRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(request) = body.map_err(|error| ApiError::of_status(error.status(), error.body_text()))?;
-    let params = request
-        .params
-        .iter()
-        .map(Param::from_json)
-        .collect::<Result<Vec<_>, _>>()?;
+    let params = request.params.iter().map(Param::from_json).collect::<Result<Vec<_>, _>>()?;
     let format = common.format(&headers)?;
     let serving = app.serving(common.as_of.as_deref()).await?;
     let cancel = Cancel::default();

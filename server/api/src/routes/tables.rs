@@ -13,13 +13,7 @@ use crate::serving::Serving;
 
 fn row(serving: &Serving, table: &catalog::Table) -> Value {
     let mut row = serde_json::to_value(table).unwrap_or_default();
-    row["rows"] = json!(
-        serving
-            .release
-            .tables
-            .get(&table.name)
-            .map_or(0, |pinned| pinned.rows)
-    );
+    row["rows"] = json!(serving.release.tables.get(&table.name).map_or(0, |pinned| pinned.rows));
     row
 }
 
@@ -30,19 +24,10 @@ pub async fn list(
     Params(params): Params<AsOf>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    reply::document(
-        &app,
-        params.as_of.as_deref(),
-        &headers,
-        "tables".into(),
-        |serving| {
-            let rows: Vec<Value> = catalog::tables()
-                .iter()
-                .map(|table| row(serving, table))
-                .collect();
-            Ok(json!({"rows": rows, "next": null}))
-        },
-    )
+    reply::document(&app, params.as_of.as_deref(), &headers, "tables".into(), |serving| {
+        let rows: Vec<Value> = catalog::tables().iter().map(|table| row(serving, table)).collect();
+        Ok(json!({"rows": rows, "next": null}))
+    })
     .await
 }
 
@@ -61,15 +46,9 @@ pub async fn one(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let table = catalog::table(&name).ok_or_else(|| {
-        let known: Vec<&str> = catalog::tables()
-            .iter()
-            .map(|table| table.name.as_str())
-            .collect();
+        let known: Vec<&str> = catalog::tables().iter().map(|table| table.name.as_str()).collect();
         ApiError::not_found(format!("no table {name}; there are {}", known.join(", ")))
     })?;
     let key = format!("table {name}");
-    reply::document(&app, params.as_of.as_deref(), &headers, key, |serving| {
-        Ok(row(serving, table))
-    })
-    .await
+    reply::document(&app, params.as_of.as_deref(), &headers, key, |serving| Ok(row(serving, table))).await
 }
