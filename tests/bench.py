@@ -19,6 +19,8 @@ TARGET = os.environ.get("CARGO_TARGET_DIR", f"{HOME}/.cache/bellwether/target") 
 PEERS = os.environ.get("BELLWETHER_PEERS") or os.path.join(os.environ.get("BELLWETHER_REAL_DATA", "."), "..", "peers")
 VENVS = os.environ.get("PEER_VENVS", f"{HOME}/.cache/peers")
 DATA = f"{VENVS}/data/m1"
+# A folder that Postgres' own user can reach.
+os.environ.setdefault("PEER_PG", "/var/tmp/bellwether-peer-postgres")
 
 LOADING = ["polars_utf8", "pyarrow_latin1", "duckdb_latin1", "postgres_copy_latin1"]
 LOCATING = ["pycanopy", "sedonadb", "shapely_strtree"]
