@@ -129,7 +129,10 @@ fn load_list(
     for text in source::open(path, &["json"], progress)? {
         let name = text.name;
         let list: List = serde_json::from_reader(std::io::BufReader::new(text.reader)).map_err(|error| {
-            Error::WrongLayout { file: name.clone(), detail: format!("not a list of addresses: {error}") }
+            // The message of the error itself may quote an address.
+            let detail =
+                format!("not a list of addresses at line {} column {}", error.line(), error.column());
+            Error::WrongLayout { file: name.clone(), detail }
         })?;
         for (index, listed) in list.addresses.iter().enumerate() {
             report.rows_read += 1;

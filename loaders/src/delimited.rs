@@ -11,6 +11,8 @@ use crate::{Error, Progress, source};
 /// The columns of a file by name.
 pub struct Header {
     pub file: String,
+    /// Number of the file within the load: names may recur.
+    pub number: usize,
     pub names: Vec<String>,
 }
 
@@ -76,6 +78,7 @@ pub fn each_file<H>(
     mut open: impl FnMut(&Header) -> Result<H, Error>,
     mut each: impl FnMut(&mut H, &Row) -> Result<(), Refusal>,
 ) -> Result<(), Error> {
+    let mut number = 0;
     for path in paths {
         for text in source::open(path, &["csv", "txt", "tab"], progress)? {
             let name = text.name.clone();
@@ -84,12 +87,22 @@ pub fn each_file<H>(
             let mut opened: Option<(Header, H)> = None;
             let framing = Framing::Delimited { delimiter: b',', quoted: true };
             while let Some(block) = blocks.next_block()? {
-                one_block(&name, &block, &framing, &mut fields, &mut opened, report, &mut open, &mut each)?;
+                one_block(
+                    (&name, number),
+                    &block,
+                    &framing,
+                    &mut fields,
+                    &mut opened,
+                    report,
+                    &mut open,
+                    &mut each,
+                )?;
                 progress.rows(block.text.len() as u64 / 128)?;
             }
             if opened.is_none() {
                 return Err(Error::Empty { file: name });
             }
+            number += 1;
         }
     }
     if report.rows_read == 0 {
@@ -100,7 +113,7 @@ pub fn each_file<H>(
 
 #[expect(clippy::too_many_arguments, reason = "the inner half of `each_file`, split for its length")]
 fn one_block<H>(
-    name: &str,
+    (name, number): (&str, usize),
     block: &Block,
     framing: &Framing,
     fields: &mut Fields,
@@ -110,6 +123,7 @@ fn one_block<H>(
     each: &mut impl FnMut(&mut H, &Row) -> Result<(), Refusal>,
 ) -> Result<(), Error> {
     let mut broken = Vec::new();
+    fields.expected = opened.as_ref().map(|(header, _)| header.names.len());
     for_each_record(
         block,
         framing,
@@ -117,7 +131,7 @@ fn one_block<H>(
         |line, record, fields| -> Result<(), Error> {
             let Some((header, handler)) = opened else {
                 let names = (0..fields.len()).map(|index| fields.get(record, index).into_owned()).collect();
-                let header = Header { file: name.to_string(), names };
+                let header = Header { file: name.to_string(), number, names };
                 let handler = open(&header)?;
                 *opened = Some((header, handler));
                 return Ok(());

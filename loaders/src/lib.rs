@@ -88,7 +88,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     #[error("{rejected} of {read} rows rejected, more than the {limit_percent} % allowed: {reasons}")]
-    TooManyRejects { rejected: u64, read: u64, limit_percent: f64, reasons: String },
+    TooManyRejects { rejected: u64, read: u64, limit_percent: f64, reasons: String, rejects: Vec<Reject> },
     #[error("cannot write the staging file {file}")]
     Write {
         file: String,

@@ -1,7 +1,7 @@
 //! Census population by precinct, from the ALARM project's wide VTD files: `GEOID20`, `pop`, `vap` and both by
-//! race. Their vote columns are means over elections and are not loaded.
+//! race. The votes beside them are loaded as results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,6 +40,7 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     let started = Instant::now();
     let table = catalog::table("population").expect("the catalog has every loader's table");
     let mut writers: BTreeMap<&'static str, ParquetTable> = BTreeMap::new();
+    let mut seen: HashSet<String> = HashSet::new();
     let mut report = Report { files: options.sources.clone(), ..Report::default() };
     each_file(
         paths,
@@ -55,6 +56,9 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
             let Some(state) = state.filter(|_| id.len() >= 6) else {
                 return Err(row.reject(Some(*id_at), "not a precinct's GEOID").into());
             };
+            if !seen.insert(id.to_string()) {
+                return Err(row.reject(Some(*id_at), "the same precinct came before").into());
+            }
             let mut counts = [None; COUNTS.len()];
             for (count, column) in counts.iter_mut().zip(columns.iter()) {
                 let text = row.get(*column);

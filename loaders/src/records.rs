@@ -155,6 +155,8 @@ struct Span {
 #[derive(Debug, Default)]
 pub struct Fields {
     spans: Vec<Span>,
+    /// Fields that a record of the file has, once its header is known: lines are only joined to make as many.
+    pub expected: Option<usize>,
 }
 
 impl Fields {
@@ -310,7 +312,8 @@ fn longer<'a>(
         }
         let (line, following) = line_at(text, next);
         let record = &text[start..next + line.len()];
-        if fields.split(record, delimiter, true) {
+        let fits = |fields: &Fields| fields.expected.is_none_or(|expected| fields.len() == expected);
+        if fields.split(record, delimiter, true) && fits(fields) {
             return Some((record, following, lines));
         }
         next = following;
@@ -329,7 +332,7 @@ mod tests {
         let outcome: Result<(), ()> = for_each_record(
             &block,
             &framing,
-            &mut Fields::default(),
+            &mut Fields { expected: Some(2), ..Fields::default() },
             |line, record, fields| {
                 records.push((
                     line,
@@ -350,7 +353,7 @@ mod tests {
 
     #[test]
     fn quotes_delimiters_and_line_ends_within_fields_are_kept() {
-        check("a,\"b,c\",\"d\"\"e\"\r\n,\"\",\n", &[(1, &["a", "b,c", "d\"e"]), (2, &["", "", ""])], &[]);
+        check("\"b,c\",\"d\"\"e\"\r\n\"\",\n", &[(1, &["b,c", "d\"e"]), (2, &["", ""])], &[]);
         check("\"two\nlines\",x\ny,z\n", &[(1, &["two\nlines", "x"]), (3, &["y", "z"])], &[]);
     }
 
@@ -377,6 +380,8 @@ mod tests {
     fn a_stray_quote_spoils_at_most_its_own_line() {
         check("\"Robert \"Bob\" B\",x\ny,z\n", &[(1, &["Robert \"Bob\" B", "x"]), (2, &["y", "z"])], &[]);
         check("\"open,x\ny,z\n", &[(2, &["y", "z"])], &[1]);
+        check("\"a\",\"open\n\"y\",\"z\"\n", &[(2, &["y", "z"])], &[1]);
+        check("\"open\n\"y\",\"z\"\n", &[(2, &["y", "z"])], &[1]);
     }
 
     #[test]

@@ -63,6 +63,9 @@ pub struct SourceFile {
     pub blake3: String,
 }
 
+/// Rejects that are kept one by one; all are counted.
+const MOST_REJECTS: usize = 1_000_000;
+
 /// What came of a load.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Report {
@@ -84,7 +87,10 @@ impl Report {
     pub fn reject(&mut self, reject: Reject) {
         self.rows_rejected += 1;
         *self.rejected_by_reason.entry(reject.reason.clone()).or_default() += 1;
-        self.rejects.push(reject);
+        // Beyond this many the load is refused in any case, unless it is larger than any state.
+        if self.rejects.len() < MOST_REJECTS {
+            self.rejects.push(reject);
+        }
     }
 
     /// Closes the report, or refuses the load where more rows were rejected than allowed.
@@ -105,6 +111,7 @@ impl Report {
                 read: self.rows_read,
                 limit_percent: options.max_rejects * 100.0,
                 reasons: reasons.collect::<Vec<_>>().join(", ") + &first.unwrap_or_default(),
+                rejects: std::mem::take(&mut self.rejects),
             });
         }
         Ok(())

@@ -29,7 +29,7 @@ for kind, column in columns.items():
             want[district].setdefault(dimension, {})[code] = count
     turnout = collections.defaultdict(dict)
     for district, election, count in duckdb.sql(
-        f"""SELECT {column}, election, count(*) FROM voter_history h JOIN voter_districts d USING (state, voter_id)
+        f"""SELECT {column}, election, count(DISTINCT h.state || h.voter_id) FROM voter_history h JOIN voter_districts d USING (state, voter_id)
         WHERE h.voted GROUP BY ALL"""
     ).fetchall():
         turnout[district][election] = count

@@ -10,6 +10,8 @@ fn an_earlier_release_answers_as_it_did() {
     let before = server.json("/v1/health/ready")["release"].as_str().expect("a release").to_string();
     let path = format!("/v1/districts/county/98001/report?as_of={before}");
     let (_, first) = server.get(&path);
+    let page = server.json("/v1/districts?kind=county&limit=7");
+    let cursor = page["next"].as_str().expect("a next page").to_string();
     // The first half of the history alone: turnout changes.
     let half = lake.parent().expect("a folder").join("half.csv");
     let lines = std::fs::read_to_string(history).expect("the history");
@@ -22,6 +24,8 @@ fn an_earlier_release_answers_as_it_did() {
         assert!(started.elapsed().as_secs() < 60, "the server notices a new release");
     }
     let (_, after) = server.get("/v1/districts/county/98001/report");
+    let next = server.json(&format!("/v1/districts?kind=county&limit=7&after={cursor}"));
+    assert_eq!(next["release"], before.as_str(), "a cursor goes on in its own release");
     assert_ne!(first, after);
     assert_eq!(server.get(&path).1, first, "byte for byte");
 }

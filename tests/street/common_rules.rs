@@ -64,6 +64,21 @@ fn pages_follow_each_other_without_a_gap_or_an_overlap() {
 }
 
 #[test]
+fn a_page_of_another_site_is_not_answered_by_a_server_without_keys() {
+    let server = Server::start(&demo_lake());
+    for (name, value) in
+        [("host", "rebound.example"), ("origin", "https://elsewhere.example"), ("origin", "null")]
+    {
+        assert_eq!(server.response("/v1/tables", &[(name, value)]).status().as_u16(), 403, "{name} {value}");
+    }
+    for (name, value) in
+        [("host", "localhost:8080"), ("host", "[::1]:8080"), ("origin", "http://127.0.0.1:8080")]
+    {
+        assert_eq!(server.response("/v1/tables", &[(name, value)]).status().as_u16(), 200, "{name} {value}");
+    }
+}
+
+#[test]
 fn problems_are_told_as_problem_json_with_the_known_names() {
     let server = Server::start(&demo_lake());
     for (path, status, word) in [

@@ -48,6 +48,10 @@ fn hostile_queries_are_refused_or_stopped_and_the_server_stays_well() {
         "CREATE TEMP TABLE t AS SELECT 1",
         "DELETE FROM voters",
         "SELECT 1) ; DROP TABLE voters ; SELECT (1",
+        "SELECT len(range(1000000000))",
+        "SELECT length(repeat('x', 400000000))",
+        "SELECT levenshtein(first_name, last_name) FROM voters",
+        "SELECT * FROM (WITH duckdb_databases AS (SELECT 1) SELECT 1) a, duckdb_databases",
         "SELECT",
         "",
     ] {

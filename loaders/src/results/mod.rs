@@ -31,18 +31,21 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
     let started = Instant::now();
     let mut report = Report { files: options.sources.clone(), ..Report::default() };
     let mut writers = Writers::new(options);
-    let mut wide: BTreeMap<String, Wide> = BTreeMap::new();
+    let mut wide: BTreeMap<usize, Wide> = BTreeMap::new();
     let take = |format: &mut Format, row: &Row| match format {
         Format::PrecinctReturns(returns) => returns.row(row, &mut writers),
         Format::Wide(file) => {
-            let held = wide.entry(row.header.file.clone()).or_insert_with(|| file.clone());
+            let held = wide.entry(row.header.number).or_insert_with(|| file.clone());
             held.row(row).map_err(Into::into)
         }
     };
     each_file(paths, progress, &mut report, open, take)?;
+    let mut skipped = Vec::new();
     for file in wide.into_values() {
+        skipped.extend(file.note());
         file.finish(&mut writers)?;
     }
+    report.notes.extend(skipped);
     if writers.negative > 0 {
         report
             .notes

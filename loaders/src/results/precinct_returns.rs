@@ -106,9 +106,12 @@ impl PrecinctReturns {
             writein: writein.eq_ignore_ascii_case("true"),
             votes,
         };
-        let source = match year.parse::<i32>() {
-            Ok(year) => format!("mit_{year}"),
-            Err(_) => format!("mit_{}", &date_text(contest.day)[..4]),
+        let year = year
+            .parse::<i32>()
+            .map_or_else(|_| date_text(contest.day)[..4].to_string(), |year| year.to_string());
+        let source = match contest.election_type.as_str() {
+            "general" => format!("mit_{year}"),
+            other => format!("mit_{year}_{other}"),
         };
         Ok(writers.add(state, &source, &votes)?)
     }

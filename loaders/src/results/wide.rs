@@ -1,6 +1,8 @@
 //! Wide VTD files of VEST and ALARM: one row a VTD, one column a candidate. `G20PREDBID` is the general election
 //! of 2020, office PRE, party D, candidate BID. Polars turns columns into rows.
 
+use std::collections::HashSet;
+
 use bellwether_schema::ids;
 use polars::prelude::*;
 
@@ -20,7 +22,10 @@ pub struct Wide {
     /// Position and name of each vote column.
     candidates: Vec<(usize, String)>,
     ids: Vec<String>,
+    seen: HashSet<String>,
     votes: Vec<Vec<f64>>,
+    /// Columns that look like votes of an election whose day the file does not say.
+    skipped: Vec<String>,
 }
 
 impl Wide {
@@ -33,7 +38,12 @@ impl Wide {
             .map(|(at, name)| (at, name.clone()))
             .collect();
         let votes = vec![Vec::new(); candidates.len()];
-        let wide = Wide { file: header.file.clone(), id_at, candidates, ids: Vec::new(), votes };
+        let looks_so =
+            |name: &&String| name.len() == 10 && name.as_bytes()[1..3].iter().all(u8::is_ascii_digit);
+        let skipped =
+            header.names.iter().filter(|name| meaning(name).is_none()).filter(looks_so).cloned().collect();
+        let file = header.file.clone();
+        let wide = Wide { file, id_at, candidates, ids: Vec::new(), seen: HashSet::new(), votes, skipped };
         (!wide.candidates.is_empty()).then_some(wide)
     }
 
@@ -41,6 +51,9 @@ impl Wide {
         let id = row.get(self.id_at);
         if id.get(..2).and_then(ids::state_of_fips).is_none() || id.len() < 6 {
             return Err(row.reject(Some(self.id_at), "not a VTD's GEOID"));
+        }
+        if !self.seen.insert(id.to_string()) {
+            return Err(row.reject(Some(self.id_at), "the same VTD came before"));
         }
         let mut votes = Vec::with_capacity(self.candidates.len());
         for (at, _) in &self.candidates {
@@ -51,6 +64,13 @@ impl Wide {
         self.ids.push(id.into_owned());
         self.votes.iter_mut().zip(votes).for_each(|(column, value)| column.push(value));
         Ok(())
+    }
+
+    /// What was left out of the file, where anything was.
+    pub fn note(&self) -> Option<String> {
+        let names = self.skipped.join(", ");
+        (!names.is_empty())
+            .then(|| format!("{}: only general elections are loaded; left out: {names}", self.file))
     }
 
     /// Writes one row a VTD and candidate.
@@ -86,39 +106,48 @@ impl Wide {
                 writein: meaning.candidate == "WRI",
                 votes,
             };
-            writers.add(state, &format!("vest_{}", meaning.year), &votes)?;
+            writers.add(state, &format!("{}_{}", meaning.project, meaning.year), &votes)?;
         }
         Ok(())
     }
 }
 
 struct Meaning {
+    /// vest or alarm
+    project: &'static str,
     year: i32,
     contest: Contest,
     party: String,
     candidate: String,
 }
 
-/// What a vote column's name says; none for other columns.
+/// What a vote column's name says; none for other columns. VEST writes `G20PREDBID`, ALARM `pre_20_dem_bid`; only
+/// general elections have their day in the year alone. ALARM's `adv`, `arv`, `ndv` and `nrv` are means over
+/// contests, not votes.
 fn meaning(name: &str) -> Option<Meaning> {
-    let bytes = name.as_bytes();
-    let upper = |byte: &u8| byte.is_ascii_uppercase();
-    if bytes.len() != 10 || !bytes[3..].iter().all(upper) || !bytes[1..3].iter().all(u8::is_ascii_digit) {
+    let parts: Vec<&str> = name.split('_').collect();
+    let (project, office_raw, year, party, candidate) = match parts.as_slice() {
+        [office, year, party, candidate] if candidate.len() == 3 => {
+            ("alarm", *office, *year, *party, *candidate)
+        }
+        [whole] if whole.len() == 10 && whole.starts_with('G') && whole[1..].is_ascii() => {
+            ("vest", &whole[3..6], &whole[1..3], &whole[6..7], &whole[7..])
+        }
+        _ => return None,
+    };
+    let letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if ![office_raw, party, candidate].into_iter().all(letters) || office_raw.len() != 3 {
         return None;
     }
-    // Only general elections have their day in the year alone.
-    if bytes[0] != b'G' {
-        return None;
-    }
-    let year = 2000 + name[1..3].parse::<i32>().ok()?;
-    let office = office(&name[3..6]);
+    let year = 2000 + year.parse::<i32>().ok().filter(|year| (0..100).contains(year))?;
+    let office = office(office_raw);
     let contest = Contest {
         day: general_election_day(year)?,
         election_type: "general".into(),
         contest: office.clone(),
         office,
-        office_raw: name[3..6].into(),
+        office_raw: office_raw.to_uppercase(),
         district_id: None,
     };
-    Some(Meaning { year, contest, party: name[6..7].into(), candidate: name[7..].into() })
+    Some(Meaning { project, year, contest, party: party.to_uppercase(), candidate: candidate.to_uppercase() })
 }

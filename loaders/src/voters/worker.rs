@@ -192,6 +192,7 @@ impl Worker {
         for (file, block) in tasks {
             let before = self.outcome.rows_read;
             let mut broken = Vec::new();
+            fields.expected = Some(file.width);
             for_each_record(
                 &block,
                 &plan.framing,

@@ -20,15 +20,28 @@ pub struct App {
     pub(crate) config: Arc<ServeArgs>,
     pub(crate) releases: Arc<Releases>,
     pub(crate) jobs: Jobs,
+    /// Held by the load over HTTP that is under way.
+    pub(crate) loading: Arc<tokio::sync::Mutex<()>>,
     pub(crate) metrics: PrometheusHandle,
     engine: Arc<Engine>,
 }
 
 /// How many may use the engine at once, and how many may wait.
 struct Engine {
-    seats: Semaphore,
+    seats: Arc<Semaphore>,
+    /// Callers' SQL has seats of its own: slow queries must not keep reports waiting.
+    sql_seats: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue: usize,
+}
+
+/// A place in the queue, given back when the caller is seated, gives up or goes away.
+struct Place(Arc<Engine>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Longest wait for a seat.
@@ -37,14 +50,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl App {
     pub fn new(lake: Lake, config: ServeArgs, metrics: PrometheusHandle) -> App {
         let limits = config.engine.limits();
-        let seats = Semaphore::new(limits.threads * 2);
+        let seats = || Arc::new(Semaphore::new(limits.threads * 2));
+        let (seats, sql_seats) = (seats(), seats());
         let releases = Releases::new(lake.clone(), config.cache_folder(&lake), limits);
         App {
             lake,
             releases: Arc::new(releases),
             jobs: Jobs::default(),
+            loading: Arc::default(),
             metrics,
-            engine: Arc::new(Engine { seats, waiting: AtomicUsize::new(0), queue: config.queue }),
+            engine: Arc::new(Engine { seats, sql_seats, waiting: AtomicUsize::new(0), queue: config.queue }),
             config: Arc::new(config),
         }
     }
@@ -55,19 +70,40 @@ impl App {
         &self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let engine = &self.engine;
-        if engine.waiting.fetch_add(1, Ordering::SeqCst) >= engine.queue {
-            engine.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.run_in(self.engine.seats.clone(), work).await
+    }
+
+    /// Runs callers' SQL, in seats of its own.
+    pub(crate) async fn run_sql<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.run_in(self.engine.sql_seats.clone(), work).await
+    }
+
+    async fn run_in<T: Send + 'static>(
+        &self,
+        seats: Arc<Semaphore>,
+        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let overloaded = || {
             metrics::counter!("bellwether_overloaded_total").increment(1);
-            return Err(ApiError::overloaded());
-        }
-        let seat = tokio::time::timeout(PATIENCE, engine.seats.acquire()).await;
-        engine.waiting.fetch_sub(1, Ordering::SeqCst);
-        let Ok(Ok(_seat)) = seat else {
-            metrics::counter!("bellwether_overloaded_total").increment(1);
-            return Err(ApiError::overloaded());
+            ApiError::overloaded()
         };
-        tokio::task::spawn_blocking(work).await?
+        let before = self.engine.waiting.fetch_add(1, Ordering::SeqCst);
+        let place = Place(self.engine.clone());
+        if before >= self.engine.queue {
+            return Err(overloaded());
+        }
+        let seat = tokio::time::timeout(PATIENCE, seats.acquire_owned()).await;
+        drop(place);
+        let Ok(Ok(seat)) = seat else { return Err(overloaded()) };
+        // The seat goes with the work: it is taken until the work ends, whoever waits for it.
+        tokio::task::spawn_blocking(move || {
+            let _seat = seat;
+            work()
+        })
+        .await?
     }
 
     /// The serving copy that a request asks for: of an earlier release, or the current one.

@@ -84,9 +84,9 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 256)]
     pub queue: usize,
 
-    /// Largest request body in bytes; loads by upload are bounded by it too.
+    /// Largest upload of POST /v1/loads in bytes; it goes to disk. Every other body may have a megabyte.
     #[arg(long, default_value_t = 4 << 30)]
-    pub body_limit: usize,
+    pub upload_limit: usize,
 
     /// Seconds after which any request is given up.
     #[arg(long, default_value_t = 120)]

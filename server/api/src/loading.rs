@@ -10,7 +10,7 @@ use bellwether_loaders::boundaries::Hints;
 use bellwether_loaders::report::SourceFile;
 use bellwether_loaders::voters::{self, Which};
 use bellwether_loaders::{
-    Options, Progress, Report, Staged, addresses, boundaries, markets, population, results, source,
+    Options, Progress, Reject, Report, Staged, addresses, boundaries, markets, population, results, source,
 };
 use bellwether_schema::ids::Kind;
 use clap::ValueEnum;
@@ -55,6 +55,10 @@ pub struct LoadRequest {
 pub enum LoadError {
     #[error(transparent)]
     Loader(#[from] bellwether_loaders::Error),
+    #[error("{cause}; the rejects are in rejects/{id}.ndjson of the lake")]
+    Refused { id: String, cause: bellwether_loaders::Error },
+    #[error("the loader stopped on a fault of its own; nothing was changed")]
+    Panicked,
     #[error(transparent)]
     Lake(#[from] bellwether_lake::Error),
 }
@@ -76,10 +80,16 @@ pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) ->
     progress.bytes_total.store(sizes.map(|metadata| metadata.len()).sum(), Ordering::Relaxed);
     let latest = lake.latest().await?;
     let sources = source::identify(&request.files)?;
+    let mut hashes: Vec<&str> = sources.iter().map(|source| source.blake3.as_str()).collect();
+    hashes.sort_unstable();
+    if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
+        let detail = "the same file is named twice, and its rows would count twice";
+        return Err(bellwether_loaders::Error::Usage(detail.into()).into());
+    }
     if let Some(unchanged) = recognise(&latest, &request, &sources) {
         return Ok(unchanged);
     }
-    let staging = lake.staging()?;
+    let staging = lake.staging(&lock)?;
     let options = Options {
         staging: staging.path().to_path_buf(),
         max_rejects: request.max_rejects,
@@ -90,12 +100,13 @@ pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) ->
     let id = uuid::Uuid::now_v7().to_string();
     let held = request.clone();
     let staged = tokio::task::spawn_blocking(move || stage(&held, &options, &progress));
-    let Staged { tables, report } = staged.await.expect("loaders do not panic")?;
-    let lines: Vec<String> =
-        report.rejects.iter().filter_map(|reject| serde_json::to_string(reject).ok()).collect();
-    if !lines.is_empty() {
-        lake.write_rejects(&id, lines.join("\n") + "\n").await?;
+    let staged = staged.await.map_err(|_| LoadError::Panicked)?;
+    if let Err(bellwether_loaders::Error::TooManyRejects { rejects, .. }) = &staged {
+        keep_rejects(lake, &id, rejects).await?;
+        return Err(LoadError::Refused { id, cause: staged.expect_err("it was just matched") });
     }
+    let Staged { tables, report } = staged?;
+    keep_rejects(lake, &id, &report.rejects).await?;
     let files = tables
         .into_iter()
         .map(|table| NewFiles { table: table.table, partition: table.partition, files: table.files })
@@ -114,6 +125,15 @@ pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) ->
     Ok(Loaded { id, release: release.id, unchanged: false, report })
 }
 
+/// Keeps rejects beside the lake, whether the load is committed or refused.
+async fn keep_rejects(lake: &Lake, id: &str, rejects: &[Reject]) -> Result<(), LoadError> {
+    let lines: Vec<String> = rejects.iter().filter_map(|reject| serde_json::to_string(reject).ok()).collect();
+    if !lines.is_empty() {
+        lake.write_rejects(id, lines.join("\n") + "\n").await?;
+    }
+    Ok(())
+}
+
 /// A load whose rows all stand already, found by the content of its files.
 fn recognise(latest: &Release, request: &LoadRequest, sources: &[SourceFile]) -> Option<Loaded> {
     let print = fingerprint(request, sources);
@@ -127,7 +147,13 @@ fn fingerprint(request: &LoadRequest, sources: &[SourceFile]) -> String {
     hashes.sort_unstable();
     let state = request.state.as_deref().unwrap_or_default().to_uppercase();
     let (kind, district_kind, vintage) = (request.kind, request.district_kind, request.vintage);
-    let text = format!("{kind:?} {state} {district_kind:?} {vintage:?} {}", hashes.join(" "));
+    // What the rows become also depends on the layout, the catalog, and for boundaries on the year in the name.
+    let layout = format!("{:?}", bellwether_schema::layout::of_state(&state));
+    let catalog = bellwether_schema::catalog::document();
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let names = if kind == LoadKind::Boundaries { names.join(" ") } else { String::new() };
+    let made = blake3::hash(format!("{layout} {catalog} {}", env!("CARGO_PKG_VERSION")).as_bytes()).to_hex();
+    let text = format!("{kind:?} {state} {district_kind:?} {vintage:?} {names} {made} {}", hashes.join(" "));
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 

@@ -94,7 +94,8 @@ fn read_cursor(text: &str, release: &str) -> Result<u64, ApiError> {
     if of != release {
         return Err(ApiError::bad_request(format!("the cursor belongs to release {of}: add as_of={of}")));
     }
-    u64::from_str_radix(offset, 16).map_err(|_| ApiError::bad_request("`after` is no cursor"))
+    let offset = u64::from_str_radix(offset, 16).ok().filter(|offset| *offset < 1 << 40);
+    offset.ok_or_else(|| ApiError::bad_request("`after` is no cursor"))
 }
 
 /// An encoded answer.
@@ -119,7 +120,14 @@ pub async fn table(
     request: TableRequest<'_>,
     ask: impl FnOnce(&Copy, Page) -> Result<Answer, Error> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let serving = app.serving(request.common.as_of.as_deref()).await?;
+    // A cursor goes on in the release that it began in, whatever has been loaded since.
+    let of_cursor = request
+        .common
+        .after
+        .as_deref()
+        .and_then(|cursor| cursor.rsplit_once('-'))
+        .map(|(release, _)| release);
+    let serving = app.serving(request.common.as_of.as_deref().or(of_cursor)).await?;
     let format = request.common.format(request.headers)?;
     let page = request.common.page(&serving.release.id)?;
     let key = format!("{} {} {} {}", request.key, format.name(), page.limit, page.offset);
@@ -153,16 +161,16 @@ pub fn body(release: &str, media_type: &'static str, bytes: Vec<u8>, next: Optio
     CachedBody { bytes: bytes.into(), media_type, etag, next }
 }
 
-/// Answers a JSON document about a release, from its cache or by making it.
+/// Answers a JSON document about a release, from its cache or by making it. Without a key it is not kept.
 pub async fn document(
     app: &App,
     as_of: Option<&str>,
     headers: &HeaderMap,
-    key: String,
+    key: Option<String>,
     make: impl FnOnce(&Serving) -> Result<serde_json::Value, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let serving = app.serving(as_of).await?;
-    if let Some(body) = serving.cached(&key) {
+    if let Some(body) = key.as_ref().and_then(|key| serving.cached(key)) {
         return Ok(respond(&serving, &body, headers));
     }
     let held = serving.clone();
@@ -175,7 +183,9 @@ pub async fn document(
         Ok(body(&held.release.id, "application/json", bytes, None))
     });
     let made = Arc::new(made.await?);
-    serving.cache(key, made.clone());
+    if let Some(key) = key {
+        serving.cache(key, made.clone());
+    }
     Ok(respond(&serving, &made, headers))
 }
 

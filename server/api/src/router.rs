@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -28,13 +28,17 @@ use crate::routes::*;
 ))]
 struct Document;
 
-fn routes() -> OpenApiRouter<App> {
+/// Largest body of all routes but uploads, in bytes.
+const BODY: usize = 1 << 20;
+
+fn routes(upload_limit: usize) -> OpenApiRouter<App> {
+    let uploads =
+        OpenApiRouter::new().routes(routes!(loads::create)).layer(DefaultBodyLimit::max(upload_limit));
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(releases::list))
         .routes(routes!(releases::one))
-        .routes(routes!(loads::create))
         .routes(routes!(loads::one))
         .routes(routes!(loads::rejects))
         .routes(routes!(jobs::one, jobs::cancel))
@@ -49,22 +53,23 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(districts::results))
         .routes(routes!(locate::locate))
         .routes(routes!(results::list))
+        .layer(DefaultBodyLimit::max(BODY))
+        .merge(uploads)
 }
 
 /// The contract as a document, checked in as `server/api/openapi.json`.
 pub fn openapi() -> String {
-    routes().into_openapi().to_pretty_json().expect("the document is plain data")
+    routes(BODY).into_openapi().to_pretty_json().expect("the document is plain data")
 }
 
 /// All routes with all layers.
 pub fn router(app: App) -> axum::Router {
-    let (router, document) = routes().split_for_parts();
+    let (router, document) = routes(app.config.upload_limit).split_for_parts();
     let document = document.to_json().expect("the document is plain data");
     let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
     let docs = utoipa_swagger_ui::SwaggerUi::new("/docs")
         .config(utoipa_swagger_ui::Config::new(["/v1/openapi.json"]).try_it_out_enabled(true));
     let id = HeaderName::from_static("x-request-id");
-    let limit = DefaultBodyLimit::max(app.config.body_limit);
     let time = app.config.request_time();
     router
         .route("/v1/openapi.json", get(move || async move { (json, document) }))
@@ -90,9 +95,36 @@ pub fn router(app: App) -> axum::Router {
                     }
                 }))
                 .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
-                .layer(limit),
+                .layer(middleware::from_fn(own_pages_only)),
         )
         .with_state(app)
+}
+
+/// Without keys every caller on this machine is admin, so pages of other sites in a browser on this machine must not
+/// be callers: neither by a name that leads here (the Host must be loopback) nor by a form (the Origin must too).
+async fn own_pages_only(request: Request, next: Next) -> Response {
+    if from_this_machine(request.headers()) {
+        return next.run(request).await;
+    }
+    ApiError::of_status(
+        StatusCode::FORBIDDEN,
+        "without keys only programs and pages of this machine are answered",
+    )
+    .into_response()
+}
+
+fn from_this_machine(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let loopback = |authority: &str| {
+        let uri = axum::http::uri::Authority::try_from(authority);
+        uri.is_ok_and(|uri| {
+            let host = uri.host().trim_matches(['[', ']']).to_string();
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        })
+    };
+    let of_origin = |origin: &str| origin.split_once("://").is_some_and(|(_, authority)| loopback(authority));
+    text(axum::http::header::HOST).is_none_or(loopback)
+        && text(axum::http::header::ORIGIN).is_none_or(of_origin)
 }
 
 /// Counts and logs each request by its route, never by its parameters: these may hold what a log must not.

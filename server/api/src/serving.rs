@@ -20,8 +20,12 @@ use crate::reply::CachedBody;
 const GLANCE: Duration = Duration::from_millis(700);
 /// Earlier releases that are kept open.
 const EARLIER: usize = 3;
+/// Requests that may wait for an earlier release to be opened.
+const WAITING: usize = 32;
 /// Answers kept per release.
 const ANSWERS: usize = 4096;
+/// Answers larger than this are made again each time.
+const LARGEST_ANSWER: usize = 64 << 10;
 
 /// One release, ready to answer. A request holds on to the one it began with, so no answer mixes two.
 pub struct Serving {
@@ -90,6 +94,9 @@ impl Serving {
     }
 
     pub fn cache(&self, key: String, body: Arc<CachedBody>) {
+        if body.bytes.len() > LARGEST_ANSWER {
+            return;
+        }
         if let Ok(mut answers) = self.answers.lock() {
             if answers.len() >= ANSWERS {
                 answers.clear();
@@ -106,8 +113,9 @@ pub struct Releases {
     limits: Limits,
     current: RwLock<Option<Arc<Serving>>>,
     earlier: Mutex<Vec<Arc<Serving>>>,
-    /// One copy is built at a time.
-    building: tokio::sync::Mutex<()>,
+    /// One earlier copy is built at a time; few may wait for it.
+    building: Arc<tokio::sync::Mutex<()>>,
+    waiting: Arc<tokio::sync::Semaphore>,
 }
 
 impl Releases {
@@ -118,7 +126,8 @@ impl Releases {
             limits,
             current: RwLock::new(None),
             earlier: Mutex::new(Vec::new()),
-            building: tokio::sync::Mutex::new(()),
+            building: Arc::default(),
+            waiting: Arc::new(tokio::sync::Semaphore::new(WAITING)),
         }
     }
 
@@ -145,11 +154,12 @@ impl Releases {
         if let Some(found) = self.earlier.lock().ok().and_then(|list| held(&list)) {
             return Ok(found);
         }
-        let _building = self.building.lock().await;
+        let _waiting = self.waiting.try_acquire().map_err(|_| ApiError::overloaded())?;
+        let building = self.building.clone().lock_owned().await;
         if let Some(found) = self.earlier.lock().ok().and_then(|list| held(&list)) {
             return Ok(found);
         }
-        let serving = self.open(release).await?;
+        let serving = self.open_holding(release, Some(building)).await?;
         if let Ok(mut list) = self.earlier.lock() {
             list.push(serving.clone());
             if list.len() > EARLIER {
@@ -166,7 +176,6 @@ impl Releases {
         if self.current().is_some_and(|current| current.release.id == latest.id) {
             return Ok(());
         }
-        let _building = self.building.lock().await;
         let serving = self.open(latest).await?;
         tracing::info!(release = %serving.release.id, "serving a new release");
         metrics::gauge!("bellwether_release").set(serving.release.number() as f64);
@@ -181,8 +190,22 @@ impl Releases {
         Ok(())
     }
 
+    /// Deletes copies that no release served now has: those of former processes and of earlier versions.
+    fn sweep(&self) {
+        let Some(current) = self.current() else { return };
+        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('r') && entry.path() != current.copy.path() && !name.contains("spill") {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Watches the lake until told to stop.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        if self.refresh().await.is_ok() {
+            self.sweep();
+        }
         while !stop.is_cancelled() {
             if let Err(error) = self.refresh().await {
                 tracing::error!(?error, "cannot serve the newest release; the one before is served on");
@@ -196,8 +219,20 @@ impl Releases {
 
     /// Opens the copy of a release, built first where it is not there.
     pub async fn open(&self, release: Release) -> Result<Arc<Serving>, ApiError> {
+        self.open_holding(release, None).await
+    }
+
+    /// Opens a copy and holds on to a lock until it is built, also where the caller has gone meanwhile.
+    async fn open_holding(
+        &self,
+        release: Release,
+        lock: Option<tokio::sync::OwnedMutexGuard<()>>,
+    ) -> Result<Arc<Serving>, ApiError> {
         std::fs::create_dir_all(&self.folder).map_err(ApiError::internal)?;
-        let path = self.folder.join(format!("{}-{}.duckdb", release.id, release.created.timestamp_millis()));
+        // A copy belongs to one release and one catalog: another version of the server builds its own.
+        let catalog = &blake3::hash(catalog::document().as_bytes()).to_hex()[..8];
+        let made = release.created.timestamp_millis();
+        let path = self.folder.join(format!("{}-{made}-{catalog}.duckdb", release.id));
         let cache = self.folder.join("fetched");
         let mut sources = Vec::new();
         for table in catalog::tables() {
@@ -206,6 +241,7 @@ impl Releases {
         }
         let limits = self.limits.clone();
         let serving = tokio::task::spawn_blocking(move || -> Result<Serving, ApiError> {
+            let _lock = lock;
             let opened = path.exists().then(|| Copy::open(&path, &release.id, &limits));
             let copy = match opened {
                 Some(Ok(copy)) => copy,

@@ -30,6 +30,8 @@ pub struct Layer {
 struct Grid {
     west: f64,
     south: f64,
+    east: f64,
+    north: f64,
     /// Cells per degree.
     across: f64,
     up: f64,
@@ -64,6 +66,8 @@ impl Layer {
         let grid = Grid {
             west: extent[0],
             south: extent[1],
+            east: extent[2],
+            north: extent[3],
             across: columns as f64 / width,
             up: rows as f64 / height,
             columns,
@@ -112,13 +116,11 @@ impl Layer {
     /// Position of the district that holds the point; none outside of all.
     pub fn locate(&self, longitude: f64, latitude: f64) -> Option<usize> {
         let grid = &self.grid;
-        if !(longitude >= grid.west && latitude >= grid.south) || self.outlines.is_empty() {
-            return None;
-        }
-        // A point beyond the eastern or northern end falls into the last cell, where the exact test refuses it;
-        // only a cell that one district fills must not answer for points outside of it.
-        let (column, row) = ((longitude - grid.west) * grid.across, (latitude - grid.south) * grid.up);
-        if column > grid.columns as f64 || row > grid.rows as f64 {
+        let within = longitude >= grid.west
+            && longitude <= grid.east
+            && latitude >= grid.south
+            && latitude <= grid.north;
+        if !within || self.outlines.is_empty() {
             return None;
         }
         let cell = self.cells[grid.row(latitude) * grid.columns + grid.column(longitude)];

@@ -87,7 +87,7 @@ pub async fn derive(
     if stale.is_empty() {
         return Ok((release, steps));
     }
-    let staging = lake.staging()?;
+    let staging = lake.staging(lock)?;
     let workshop = Workshop::open(staging.path(), limits)
         .map_err(|cause| Error::Warehouse { table: "any table", cause })?;
     let cache = staging.path().join("fetched");

@@ -58,9 +58,22 @@ impl Lake {
             |cause: std::io::Error| Error::Open { location: self.location.clone(), cause: cause.into() };
         let file = File::create(folder.join(".lock")).map_err(fail)?;
         match file.try_lock() {
-            Ok(()) => Ok(WriteLock { _file: Some(file) }),
+            Ok(()) => {
+                self.sweep(folder);
+                Ok(WriteLock { _file: Some(file) })
+            }
             Err(std::fs::TryLockError::WouldBlock) => Err(Error::Busy),
             Err(std::fs::TryLockError::Error(cause)) => Err(fail(cause)),
+        }
+    }
+
+    /// Removes what killed loads left in the staging folder: whoever holds the lock is the only one to stage.
+    /// Uploads wait there too, under other names.
+    fn sweep(&self, folder: &std::path::Path) {
+        for entry in std::fs::read_dir(folder.join(".staging")).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("load-") {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
         }
     }
 
@@ -258,7 +271,11 @@ fn move_synced(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<
         std::fs::copy(from, to)?;
     }
     File::open(to)?.sync_all()?;
-    File::open(parent)?.sync_all()
+    // The folders may be new: each is only durable when the one above it is synced.
+    for folder in parent.ancestors().take(4) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn rows_of(add: &Add) -> Option<u64> {

@@ -84,13 +84,22 @@ impl Lake {
         &self.location
     }
 
-    /// A new folder for the files of a load: within a local lake, so that they need no copy.
-    pub fn staging(&self) -> Result<tempfile::TempDir, Error> {
+    /// A new folder for the files of a load: within a local lake, so that they need no copy. Its maker holds the lock.
+    pub fn staging(&self, _lock: &WriteLock) -> Result<tempfile::TempDir, Error> {
+        self.folder_for("load-")
+    }
+
+    /// A new folder for uploads that wait to be loaded.
+    pub fn uploads(&self) -> Result<tempfile::TempDir, Error> {
+        self.folder_for("upload-")
+    }
+
+    fn folder_for(&self, prefix: &str) -> Result<tempfile::TempDir, Error> {
         let made = match &self.folder {
             Some(folder) => {
                 let parent = folder.join(".staging");
                 std::fs::create_dir_all(&parent)
-                    .and_then(|()| tempfile::Builder::new().prefix("load-").tempdir_in(parent))
+                    .and_then(|()| tempfile::Builder::new().prefix(prefix).tempdir_in(parent))
             }
             None => tempfile::tempdir(),
         };

@@ -58,6 +58,7 @@ pub struct Answer {
     schema: Option<SchemaRef>,
     batches: Vec<RecordBatch>,
     rows: usize,
+    bytes: usize,
     /// True where the row limit cut the answer short.
     pub truncated: bool,
 }
@@ -79,8 +80,14 @@ impl Answer {
             batch
         };
         self.rows += batch.num_rows();
+        self.bytes += batch.get_array_memory_size();
         self.batches.push(batch);
         !self.truncated
+    }
+
+    /// Memory that the answer takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes
     }
 
     pub fn rows(&self) -> usize {

@@ -48,7 +48,9 @@ fn order_of(table: &str) -> &'static str {
 impl Copy {
     /// Builds the copy at `path`, whole or not at all. Tables without files become empty tables.
     pub fn build(path: &Path, release: &str, sources: &[SourceTable], limits: &Limits) -> Result<(), Error> {
-        let partial = path.with_extension("partial");
+        static BUILDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let build = BUILDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let partial = path.with_extension(format!("partial-{}-{build}", std::process::id()));
         remove(&partial)?;
         let spill = path.with_extension("spill");
         let config = Config::default()

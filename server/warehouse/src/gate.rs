@@ -15,6 +15,26 @@ const TABLE_FUNCTIONS: &[&str] = &["range", "generate_series", "unnest", "repeat
 /// Scalar functions that tell of, or act on, the server rather than the data.
 const FORBIDDEN: &[&str] = &["getenv", "write_log", "current_setting", "getvariable", "nextval", "currval"];
 
+/// Scalar functions that make values as large as their arguments say, past the engine's own memory count, or that
+/// take time in the square of them without heeding an interrupt.
+const BOUNDLESS: &[&str] = &[
+    "range",
+    "generate_series",
+    "repeat",
+    "lpad",
+    "rpad",
+    "bar",
+    "levenshtein",
+    "editdist3",
+    "damerau_levenshtein",
+    "jaro_similarity",
+    "jaro_winkler_similarity",
+    "list_resize",
+    "array_resize",
+    "format",
+    "printf",
+];
+
 /// Refuses everything but one harmless SELECT, with a message for the caller.
 pub fn check(connection: &Connection, sql: &str) -> Result<(), Error> {
     let bad = |text: &str| Err(Error::BadQuery(text.to_string()));
@@ -36,7 +56,14 @@ pub fn check(connection: &Connection, sql: &str) -> Result<(), Error> {
     }
     let mut defined = HashSet::new();
     collect_defined(&tree, &mut defined);
-    walk(&tree, &defined)
+    let reserved = |name: &&String| {
+        let plain = name.chars().all(|character| character.is_alphanumeric() || character == '_');
+        !plain || ["duckdb_", "pragma_", "sqlite_", "pg_"].iter().any(|prefix| name.starts_with(prefix))
+    };
+    if let Some(name) = defined.iter().find(reserved) {
+        return bad(&format!("{name} cannot name a common table expression here"));
+    }
+    walk(&tree, &defined, false)
 }
 
 /// Names of common table expressions.
@@ -56,7 +83,8 @@ fn collect_defined(node: &Value, defined: &mut HashSet<String>) {
     }
 }
 
-fn walk(node: &Value, defined: &HashSet<String>) -> Result<(), Error> {
+/// `in_from` says that the node is the call of a table function itself.
+fn walk(node: &Value, defined: &HashSet<String>, in_from: bool) -> Result<(), Error> {
     match node {
         Value::Object(object) => {
             match object.get("type").and_then(Value::as_str) {
@@ -76,6 +104,11 @@ fn walk(node: &Value, defined: &HashSet<String>) -> Result<(), Error> {
             }
             if let Some(name) = object.get("function_name").and_then(Value::as_str) {
                 let name = name.to_lowercase();
+                if BOUNDLESS.contains(&name.as_str()) && !in_from {
+                    return Err(Error::BadQuery(format!(
+                        "the function {name} is not allowed outside of FROM"
+                    )));
+                }
                 if FORBIDDEN.contains(&name.as_str())
                     || name.starts_with("duckdb_")
                     || name.starts_with("pragma_")
@@ -83,9 +116,12 @@ fn walk(node: &Value, defined: &HashSet<String>) -> Result<(), Error> {
                     return Err(Error::BadQuery(format!("the function {name} is not allowed")));
                 }
             }
-            object.values().try_for_each(|child| walk(child, defined))
+            let table_function = object.get("type").and_then(Value::as_str) == Some("TABLE_FUNCTION");
+            object
+                .iter()
+                .try_for_each(|(name, child)| walk(child, defined, table_function && name == "function"))
         }
-        Value::Array(children) => children.iter().try_for_each(|child| walk(child, defined)),
+        Value::Array(children) => children.iter().try_for_each(|child| walk(child, defined, false)),
         _ => Ok(()),
     }
 }

@@ -29,6 +29,9 @@ pub struct Limits {
     pub sql_rows: usize,
 }
 
+/// Memory that one answer of callers' SQL may take.
+const MOST_BYTES: usize = 256 << 20;
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -138,10 +141,18 @@ impl Deadline {
         std::thread::spawn(move || {
             let (lock, condition) = &*done;
             let Ok(guard) = lock.lock() else { return };
-            let waited = condition.wait_timeout_while(guard, limit, |done| !*done);
-            if waited.is_ok_and(|(_, timeout)| timeout.timed_out()) {
+            let Ok((mut guard, _)) = condition.wait_timeout_while(guard, limit, |done| !*done) else {
+                return;
+            };
+            // An interrupt that falls before the statement starts is lost, so it is repeated. The lock is held while
+            // interrupting: when the query has ended, no late interrupt can meet the connection's next one.
+            while !*guard {
                 expired.store(true, Ordering::SeqCst);
                 handle.interrupt();
+                match condition.wait_timeout(guard, Duration::from_millis(50)) {
+                    Ok((next, _)) => guard = next,
+                    Err(_) => return,
+                }
             }
         });
         deadline
@@ -202,10 +213,14 @@ impl Copy {
             }
             let mut answer = Answer::default();
             let most = self.limits.sql_rows;
-            let outcome =
-                each_batch(connection, sql, params, |schema, batch| answer.take_up_to(schema, batch, most));
+            let outcome = each_batch(connection, sql, params, |schema, batch| {
+                answer.take_up_to(schema, batch, most) && answer.memory() <= MOST_BYTES
+            });
             cancel.watch(None);
             outcome.map_err(|cause| refuse(cause, deadline.has_expired()))?;
+            if answer.memory() > MOST_BYTES {
+                return Err(Error::TooBig(format!("{} MB", MOST_BYTES >> 20)));
+            }
             Ok(answer)
         })
     }

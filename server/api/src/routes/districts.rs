@@ -89,7 +89,7 @@ pub async fn one(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let key = format!("district {kind} {id}");
-    reply::document(&app, params.as_of.as_deref(), &headers, key, move |serving| {
+    reply::document(&app, params.as_of.as_deref(), &headers, Some(key), move |serving| {
         find(&serving.copy, &kind, &id)
     })
     .await
@@ -111,7 +111,7 @@ pub async fn report(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let key = format!("report {kind} {id}");
-    reply::document(&app, params.as_of.as_deref(), &headers, key, move |serving| {
+    reply::document(&app, params.as_of.as_deref(), &headers, Some(key), move |serving| {
         let copy = &serving.copy;
         let district = find(copy, &kind, &id)?;
         let voters = district["voters"].as_i64().unwrap_or(0);
@@ -201,7 +201,7 @@ pub async fn boundary(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let key = format!("boundary {kind} {id} {:?}", params.vintage);
-    reply::document(&app, params.as_of.as_deref(), &headers, key, move |serving| {
+    reply::document(&app, params.as_of.as_deref(), &headers, Some(key), move |serving| {
         known_kind(&kind)?;
         let answer = questions::boundary(&serving.copy, &kind, &id, params.vintage)?;
         let Some(geometry) = answer.bytes("geometry").into_iter().flatten().next() else {

@@ -56,10 +56,11 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (body, uploads, hash) = match media.starts_with("multipart/form-data") {
-        true => read_form(request).await?,
+        true => read_form(&app, request).await?,
         false => {
-            let bytes = axum::body::Bytes::from_request(request, &()).await;
-            let bytes = bytes.map_err(|error| ApiError::of_status(error.status(), error.body_text()))?;
+            let bytes = axum::body::to_bytes(request.into_body(), 1 << 20).await;
+            let bytes = bytes
+                .map_err(|_| ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))?;
             let body: LoadBody =
                 serde_json::from_slice(&bytes).map_err(|error| ApiError::bad_request(error.to_string()))?;
             (body, None, blake3::hash(&bytes))
@@ -147,14 +148,14 @@ fn uploaded(folder: &FilePath) -> Result<Vec<PathBuf>, ApiError> {
 type Form = (LoadBody, Option<tempfile::TempDir>, blake3::Hash);
 
 /// Reads a form, its files straight to disk.
-async fn read_form(request: Request) -> Result<Form, ApiError> {
+async fn read_form(app: &App, request: Request) -> Result<Form, ApiError> {
     let bad = |error: axum::extract::multipart::MultipartError| {
         ApiError::of_status(error.status(), error.body_text())
     };
     let mut form = Multipart::from_request(request, &())
         .await
         .map_err(|error| ApiError::of_status(error.status(), error.body_text()))?;
-    let folder = tempfile::tempdir().map_err(ApiError::internal)?;
+    let folder = app.lake.uploads()?;
     let mut fields = serde_json::Map::new();
     let mut hasher = blake3::Hasher::new();
     while let Some(mut part) = form.next_field().await.map_err(bad)? {
@@ -170,7 +171,10 @@ async fn read_form(request: Request) -> Result<Form, ApiError> {
             continue;
         }
         let file_name = part.file_name().and_then(|name| FilePath::new(name).file_name()).map(PathBuf::from);
-        let file_name = file_name.ok_or_else(|| ApiError::bad_request("a `file` part has no file name"))?;
+        let plain = |name: &PathBuf| name.as_os_str().len() < 200 && !name.to_string_lossy().contains('\0');
+        let file_name = file_name.filter(plain);
+        let file_name =
+            file_name.ok_or_else(|| ApiError::bad_request("a `file` part has no usable file name"))?;
         let mut file =
             tokio::fs::File::create(folder.path().join(file_name)).await.map_err(ApiError::internal)?;
         while let Some(chunk) = part.chunk().await.map_err(bad)? {
@@ -209,6 +213,8 @@ async fn work(
 }
 
 async fn run(app: &App, load: LoadRequest, derive: bool, progress: Arc<Progress>) -> Result<Value, String> {
+    // Loads over HTTP take turns; one from the command line is told to wait.
+    let _turn = app.loading.lock().await;
     let loaded = loading::load(&app.lake, load, progress).await.map_err(|error| error.to_string())?;
     let mut result = serde_json::to_value(&loaded).unwrap_or_default();
     if derive {
@@ -252,8 +258,11 @@ pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
 pub async fn rejects(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let job = app.jobs.get(&id).and_then(|job| job.result);
     let load = job.and_then(|result| result["id"].as_str().map(str::to_string)).unwrap_or(id);
+    let known =
+        app.lake.releases().await?.iter().any(|release| release.load.as_ref().is_some_and(|l| l.id == load));
     let plain = !load.is_empty() && load.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
     let lines = if plain { app.lake.read_rejects(&load).await? } else { None };
-    let lines = lines.ok_or_else(|| ApiError::not_found(format!("load {load} left no rejects")))?;
+    let lines =
+        lines.or(known.then(String::new)).ok_or_else(|| ApiError::not_found(format!("no load {load}")))?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }

@@ -44,8 +44,7 @@ pub async fn locate(
     if !(lon.abs() <= 180.0 && lat.abs() <= 90.0) {
         return Err(ApiError::bad_request("lon must be within 180 and lat within 90 degrees"));
     }
-    let key = format!("locate {lon} {lat}");
-    reply::document(&app, as_of.as_deref(), &headers, key, move |serving| {
+    reply::document(&app, as_of.as_deref(), &headers, None, move |serving| {
         Ok(json!({"lon": lon, "lat": lat, "rows": rows(serving, lon, lat)?, "next": null}))
     })
     .await

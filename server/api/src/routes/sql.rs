@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bellwether_warehouse::{Cancel, Format, Param};
 use serde::Deserialize;
@@ -34,7 +34,8 @@ impl Drop for Hangup {
     }
 }
 
-/// Runs one SELECT. `truncated` says whether the row limit cut the answer short.
+/// Runs one SELECT. `truncated`, in other formats the header `Bellwether-Truncated`, says whether the row limit cut
+/// the answer short.
 #[utoipa::path(
     post,
     path = "/v1/sql",
@@ -61,25 +62,32 @@ pub async fn run(
     let _hangup = Hangup(cancel.clone());
     let held = serving.clone();
     let limit = common.limit;
-    let body = app
-        .run(move || {
+    let (body, truncated) = app
+        .run_sql(move || {
             let mut answer = held.copy.run_sql(&request.query, &params, &cancel)?;
             if let Some(limit) = limit.filter(|limit| (*limit as usize) < answer.rows()) {
                 answer.truncate(limit as usize);
                 answer.truncated = true;
             }
             let release = &held.release.id;
-            let mut bytes = answer.encode(format)?;
+            let truncated = answer.truncated;
+            let mut bytes = answer.encode(format).map_err(|error| {
+                let detail = format!("the answer cannot be written as {}: {error}", format.name());
+                ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail)
+            })?;
             if format == Format::Json {
                 let rows = String::from_utf8(bytes).map_err(ApiError::internal)?;
-                let truncated = answer.truncated;
                 bytes = format!(
                     "{{\"release\":\"{release}\",\"rows\":{rows},\"next\":null,\"truncated\":{truncated}}}"
                 )
                 .into_bytes();
             }
-            Ok(reply::body(release, format.media_type(), bytes, None))
+            Ok((reply::body(release, format.media_type(), bytes, None), truncated))
         })
         .await?;
-    Ok(reply::respond(&serving, &body, &headers))
+    let mut response = reply::respond(&serving, &body, &headers);
+    if truncated {
+        response.headers_mut().insert("bellwether-truncated", HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }

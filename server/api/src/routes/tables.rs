@@ -24,7 +24,7 @@ pub async fn list(
     Params(params): Params<AsOf>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    reply::document(&app, params.as_of.as_deref(), &headers, "tables".into(), |serving| {
+    reply::document(&app, params.as_of.as_deref(), &headers, Some("tables".into()), |serving| {
         let rows: Vec<Value> = catalog::tables().iter().map(|table| row(serving, table)).collect();
         Ok(json!({"rows": rows, "next": null}))
     })
@@ -50,5 +50,6 @@ pub async fn one(
         ApiError::not_found(format!("no table {name}; there are {}", known.join(", ")))
     })?;
     let key = format!("table {name}");
-    reply::document(&app, params.as_of.as_deref(), &headers, key, |serving| Ok(row(serving, table))).await
+    reply::document(&app, params.as_of.as_deref(), &headers, Some(key), |serving| Ok(row(serving, table)))
+        .await
 }

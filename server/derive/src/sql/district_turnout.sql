@@ -3,9 +3,14 @@ WITH counted AS (
   SELECT
     d.state, d.county, d.precinct, d.congressional, d.state_senate, d.state_house, d.media_market,
     h.election, coalesce(h.method, 'unknown') AS method, count(*) AS voters
-  FROM voter_history h
+  FROM (
+    -- Two rows of one voter and election (two ballots of one day and type) are one voter who took part.
+    SELECT state, voter_id, election, min(method) AS method
+    FROM voter_history
+    WHERE voted
+    GROUP BY state, voter_id, election
+  ) h
   JOIN voter_districts d ON d.state = h.state AND d.voter_id = h.voter_id
-  WHERE h.voted
   GROUP BY ALL
 )
 SELECT kind, id, election, method, sum(voters)::BIGINT AS voters

@@ -1,4 +1,5 @@
--- Districts by coordinate, else as the file names them; where both are known and differ, the kind is listed.
+-- Districts by coordinate where the address was matched; a precinct's middle is no voter's home, so there the file's
+-- own word on a district comes first. Where both are known and differ, the kind is listed.
 WITH known AS (
   SELECT district_id FROM boundaries WHERE kind = 'precinct'
 ),
@@ -19,9 +20,9 @@ SELECT
   j.voter_id,
   coalesce(j.p, j.named_p) AS precinct,
   coalesce(j.c, j.named_c) AS county,
-  coalesce(j.cd, j.named_cd) AS congressional,
-  coalesce(j.sd, j.named_sd) AS state_senate,
-  coalesce(j.hd, j.named_hd) AS state_house,
+  CASE WHEN j.quality = 'address' THEN coalesce(j.cd, j.named_cd) ELSE coalesce(j.named_cd, j.cd) END AS congressional,
+  CASE WHEN j.quality = 'address' THEN coalesce(j.sd, j.named_sd) ELSE coalesce(j.named_sd, j.sd) END AS state_senate,
+  CASE WHEN j.quality = 'address' THEN coalesce(j.hd, j.named_hd) ELSE coalesce(j.named_hd, j.hd) END AS state_house,
   m.market_id AS media_market,
   nullif(concat_ws(',',
     CASE WHEN j.p <> j.named_p THEN 'precinct' END,
