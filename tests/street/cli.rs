@@ -31,6 +31,41 @@ fn an_earlier_release_answers_as_it_did() {
 }
 
 #[test]
+fn the_diff_of_two_releases_counts_who_came_went_moved_and_switched() {
+    let (_folder, lake) = own_lake();
+    let before = succeed(&lake, &["releases"]).lines().last().expect("a release").to_string();
+    let before = before.split_whitespace().next().expect("an id").to_string();
+    let voters = std::fs::read_to_string(demo_source("voters_fk.csv")).expect("voters");
+    let mut lines: Vec<String> = voters.lines().map(str::to_string).collect();
+    let change = |line: &mut String, from: &str, to: &str| {
+        assert!(line.contains(from), "the line has no {from}");
+        *line = line.replacen(from, to, 1);
+    };
+    // One gone, one under a new id, one at another address, and every Libertarian a Green.
+    let gone = lines.remove(3);
+    assert!(!gone.is_empty());
+    change(&mut lines[5], "\"90000", "\"80000");
+    let address = lines[7].split("\",\"").nth(20).expect("an address").to_string();
+    change(&mut lines[7], &format!("\",\"{address}\",\""), "\",\"1 NOWHERE ST\",\"");
+    let switched = lines.iter().filter(|line| line.contains("\",\"LBR\",\"")).count() as i64;
+    lines.iter_mut().for_each(|line| *line = line.replace("\",\"LBR\",\"", "\",\"GRN\",\""));
+    let path = lake.parent().expect("a folder").join("changed.csv");
+    std::fs::write(&path, lines.join("\r\n") + "\r\n").expect("written");
+    succeed(&lake, &["load", "voters", text(&path), "--state", "FK"]);
+    let server = Server::start(&lake);
+    let after = server.json("/v1/health/ready")["release"].as_str().expect("a release").to_string();
+    let diff = server.json(&format!("/v1/releases/{before}/diff/{after}?limit=1000"));
+    let sum = |field: &str| -> i64 {
+        diff["rows"].as_array().into_iter().flatten().filter_map(|row| row[field].as_i64()).sum()
+    };
+    assert!(switched > 50);
+    assert_eq!([sum("new"), sum("removed"), sum("moved")], [1, 2, 1], "{diff}");
+    // A changed id may be a Libertarian's: then there is one switch less.
+    assert!([switched, switched - 1].contains(&sum("party_switched")), "{diff}");
+    assert_eq!(server.get(&format!("/v1/releases/{before}/diff/r999")).0, 404);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let lake = folder.path().join("lake");

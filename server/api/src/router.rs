@@ -39,6 +39,7 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(health::ready))
         .routes(routes!(releases::list))
         .routes(routes!(releases::one))
+        .routes(routes!(releases::diff))
         .routes(routes!(loads::one))
         .routes(routes!(loads::rejects))
         .routes(routes!(jobs::one, jobs::cancel))

@@ -1,6 +1,6 @@
 //! The built-in questions: one `.sql` file each, with the values that it takes.
 
-use crate::{Answer, Copy, Error, Param};
+use crate::{Answer, Copy, Error, Param, Workshop};
 
 macro_rules! sql {
     ($name:literal) => {
@@ -78,6 +78,12 @@ pub fn boundary(copy: &Copy, kind: &str, id: &str, vintage: Option<i64>) -> Resu
 /// `id, name, state, vintage, geometry` of every outline of a kind in its newest vintage, sorted by id.
 pub fn outlines(copy: &Copy, kind: &str) -> Result<Answer, Error> {
     copy.ask(sql!("outlines"), &[Param::text(kind)])
+}
+
+/// `state, county, new, removed, moved, party_switched` between two releases, whose voters the workshop shows as
+/// `voters_before` and `voters_after`.
+pub fn release_diff(workshop: &Workshop, page: Page) -> Result<Answer, Error> {
+    workshop.ask(sql!("release_diff"), &page.params())
 }
 
 /// `county_fips, market_id, market`.

@@ -30,10 +30,14 @@ impl Workshop {
 
     /// Makes a table of the lake readable under its own name.
     pub fn show(&self, table: &Table, files: &[PathBuf]) -> Result<(), Error> {
+        self.show_as(&table.name, table, files)
+    }
+
+    /// Makes a table of the lake readable under another name: the same table of two releases, say.
+    pub fn show_as(&self, name: &str, table: &Table, files: &[PathBuf]) -> Result<(), Error> {
         let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
         let sql = format!(
-            "CREATE OR REPLACE VIEW {} AS SELECT {} FROM {}",
-            table.name,
+            "CREATE OR REPLACE VIEW {name} AS SELECT {} FROM {}",
             names.join(", "),
             scan(table, files)
         );

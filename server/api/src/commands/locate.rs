@@ -5,9 +5,8 @@ use std::io::{BufRead, BufWriter, Write};
 use bellwether_schema::ids::Kind;
 use clap::Args;
 
-use super::Outcome;
+use super::{Outcome, open_release};
 use crate::config::{EngineArgs, LakeArgs};
-use crate::serving::Releases;
 
 /// Reads `longitude,latitude` lines from standard input and writes one CSV line for each: the id of the district of
 /// every kind, empty where none holds the point.
@@ -22,14 +21,7 @@ pub struct LocateArgs {
 }
 
 pub async fn run(lake: &LakeArgs, args: LocateArgs) -> Outcome {
-    let lake = lake.open()?;
-    let release = match &args.as_of {
-        Some(asked) => lake.release(asked).await?,
-        None => lake.latest().await?,
-    };
-    let folder = tempfile::tempdir()?;
-    let releases = Releases::new(lake, folder.path().to_path_buf(), args.engine.limits());
-    let serving = releases.open(release).await.map_err(|error| error.to_string())?;
+    let (serving, _folder) = open_release(lake, args.as_of.as_deref(), &args.engine).await?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     writeln!(out, "longitude,latitude,{}", Kind::ALL.map(Kind::name).join(","))?;
     for line in std::io::stdin().lock().lines() {

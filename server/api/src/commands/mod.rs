@@ -9,9 +9,12 @@ mod releases;
 mod serve;
 mod sql;
 
+use std::sync::Arc;
+
 use clap::{Parser, Subcommand};
 
-use crate::config::LakeArgs;
+use crate::config::{EngineArgs, LakeArgs};
+use crate::serving::{Releases, Serving};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -52,6 +55,23 @@ enum Command {
     Tables,
     /// Print the OpenAPI document.
     Openapi,
+}
+
+/// Opens a release for one command: its copy lives in the folder, which goes with it.
+async fn open_release(
+    lake: &LakeArgs,
+    as_of: Option<&str>,
+    engine: &EngineArgs,
+) -> Result<(Arc<Serving>, tempfile::TempDir), Box<dyn std::error::Error>> {
+    let lake = lake.open()?;
+    let release = match as_of {
+        Some(asked) => lake.release(asked).await?,
+        None => lake.latest().await?,
+    };
+    let folder = tempfile::tempdir()?;
+    let releases = Releases::new(lake, folder.path().to_path_buf(), engine.limits());
+    let serving = releases.open(release).await.map_err(|error| error.to_string())?;
+    Ok((serving, folder))
 }
 
 /// Runs a command to its end.

@@ -5,9 +5,8 @@ use std::io::Write;
 use bellwether_warehouse::{Cancel, Format};
 use clap::Args;
 
-use super::Outcome;
+use super::{Outcome, open_release};
 use crate::config::{EngineArgs, LakeArgs};
-use crate::serving::Releases;
 
 #[derive(Debug, Args)]
 pub struct SqlArgs {
@@ -29,14 +28,7 @@ pub struct SqlArgs {
 pub async fn run(lake: &LakeArgs, args: SqlArgs) -> Outcome {
     let format =
         Format::parse(&args.format).ok_or("unknown format; there are json, csv, ndjson, arrow, parquet")?;
-    let lake = lake.open()?;
-    let release = match &args.as_of {
-        Some(asked) => lake.release(asked).await?,
-        None => lake.latest().await?,
-    };
-    let folder = tempfile::tempdir()?;
-    let releases = Releases::new(lake, folder.path().to_path_buf(), args.engine.limits());
-    let serving = releases.open(release).await.map_err(|error| error.to_string())?;
+    let (serving, _folder) = open_release(lake, args.as_of.as_deref(), &args.engine).await?;
     let answer = serving.copy.run_sql(&args.query, &[], &Cancel::default())?;
     std::io::stdout().write_all(&answer.encode(format)?)?;
     Ok(())

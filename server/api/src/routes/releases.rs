@@ -2,12 +2,17 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use bellwether_lake::Release;
+use bellwether_schema::catalog;
+use bellwether_warehouse::{Workshop, questions};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{ApiError, Problem};
+use crate::reply::{self, Common, Params, TableRequest};
 
 #[derive(Serialize, ToSchema)]
 pub struct ReleaseRow {
@@ -45,6 +50,47 @@ pub async fn list(State(app): State<App>) -> Result<Json<ReleaseList>, ApiError>
     rows.reverse();
     let release = app.releases.current().map(|serving| serving.release.id.clone());
     Ok(Json(ReleaseList { release, rows, next: None }))
+}
+
+/// What became of the voters between two releases, by state and county: new, removed, moved, party switched.
+#[utoipa::path(
+    get,
+    path = "/v1/releases/{a}/diff/{b}",
+    tag = "releases",
+    params(
+        ("a" = String, Path, description = "Earlier release id, or a day"),
+        ("b" = String, Path, description = "Later release id, or a day"),
+        Common
+    ),
+    responses((status = 200, description = "state, county, new, removed, moved, party_switched"), (status = 404, body = Problem))
+)]
+pub async fn diff(
+    State(app): State<App>,
+    Path((a, b)): Path<(String, String)>,
+    Params(common): Params<Common>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (before, after) = (app.lake.release(&a).await?, app.lake.release(&b).await?);
+    let key = format!("diff {} {}", before.id, after.id);
+    let folder = tempfile::tempdir().map_err(ApiError::internal)?;
+    let table = catalog::table("voters").ok_or_else(|| ApiError::internal("the catalog has no voters"))?;
+    let cache = app.config.cache_folder(&app.lake).join("fetched");
+    let mut shown = Vec::new();
+    for (name, release) in [("voters_before", &before), ("voters_after", &after)] {
+        shown.push((name, app.lake.local_files(release, &table.name, &cache).await?));
+    }
+    let limits = app.config.engine.limits();
+    // The diff is an answer of the later release, whatever is served now.
+    let common = Common { as_of: Some(after.id), ..common };
+    let request = TableRequest { common: &common, headers: &headers, key };
+    reply::table(&app, request, move |_, page| {
+        let workshop = Workshop::open(folder.path(), &limits)?;
+        for (name, files) in &shown {
+            workshop.show_as(name, table, files)?;
+        }
+        questions::release_diff(&workshop, page)
+    })
+    .await
 }
 
 /// One release.
