@@ -312,6 +312,13 @@ fn longer<'a>(
         }
         let (line, following) = line_at(text, next);
         let record = &text[start..next + line.len()];
+        // A line that starts with a quote and is a record by itself is no part of a broken one.
+        if line.starts_with('"')
+            && fields.split(line, delimiter, true)
+            && fields.expected == Some(fields.len())
+        {
+            return None;
+        }
         let fits = |fields: &Fields| fields.expected.is_none_or(|expected| fields.len() == expected);
         if fields.split(record, delimiter, true) && fits(fields) {
             return Some((record, following, lines));

@@ -11,8 +11,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The folder of the workspace.
+///
+/// Asked at run time: a build folder that two checkouts share may hold a test that the other one compiled.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for tests");
+        Path::new(&manifest).parent().expect("the tests lie in the workspace").to_path_buf()
+    })
 }
 
 /// The built binary, beside this test's own.

@@ -71,6 +71,30 @@ fn hostile_queries_are_refused_or_stopped_and_the_server_stays_well() {
 }
 
 #[test]
+fn large_answers_stream_and_break_off_rather_than_look_whole() {
+    let server = Server::start_with(&demo_lake(), &["--sql-rows", "15000"]);
+    let ask = |format: &str, query: &str| {
+        let client = reqwest::blocking::Client::new();
+        let url = format!("{}/v1/sql?format={format}", server.url);
+        client.post(url).json(&json!({"query": query})).send().expect("an answer")
+    };
+    let whole = ask("csv", "SELECT voter_id, party FROM voters LIMIT 15000");
+    assert_eq!(whole.status().as_u16(), 200);
+    assert!(whole.headers().contains_key("bellwether-release"));
+    assert_eq!(whole.text().expect("a body").lines().count(), 15_001);
+    let lines = ask("ndjson", "SELECT voter_id FROM voters LIMIT 9000").text().expect("a body");
+    assert_eq!(lines.lines().count(), 9_000);
+    let arrow = ask("arrow", "SELECT voter_id FROM voters LIMIT 9000").bytes().expect("a body");
+    assert!(arrow.starts_with(&[255, 255, 255, 255]) && arrow.ends_with(&[255, 255, 255, 255, 0, 0, 0, 0]));
+    assert!(ask("csv", "SELECT voter_id FROM voters").text().is_err(), "a cut answer must not look whole");
+    assert_eq!(ask("csv", "SELECT nothing FROM voters").status().as_u16(), 400);
+    assert_eq!(
+        ask("csv", "SELECT voter_id FROM voters WHERE false").text().expect("a body").lines().count(),
+        1
+    );
+}
+
+#[test]
 fn an_answer_beyond_the_row_limit_says_that_it_is_cut_short() {
     let server = Server::start_with(&demo_lake(), &["--sql-rows", "1000"]);
     let (status, answer) = server.sql("SELECT voter_id FROM voters");

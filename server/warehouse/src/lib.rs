@@ -4,6 +4,7 @@
 mod answer;
 mod copy;
 mod gate;
+mod pieces;
 mod session;
 mod workshop;
 

@@ -11,7 +11,8 @@ use duckdb::{Connection, InterruptHandle, params_from_iter};
 
 use crate::answer::Answer;
 use crate::copy::Copy;
-use crate::{Error, gate};
+use crate::pieces::Pieces;
+use crate::{Error, Format, gate};
 
 /// What questions and callers' SQL may use. Memory and sizes as DuckDB writes them: `512MB`, `2GB`.
 #[derive(Debug, Clone)]
@@ -188,6 +189,60 @@ impl Copy {
     /// Runs a caller's SQL: one SELECT over the tables of the copy, within the limits. The answer stops at the row
     /// limit and says so.
     pub fn run_sql(&self, sql: &str, params: &[Param], cancel: &Cancel) -> Result<Answer, Error> {
+        let mut answer = Answer::default();
+        let most = self.limits.sql_rows;
+        self.each_sql_batch(sql, params, cancel, |schema, batch| {
+            Ok(answer.take_up_to(schema, batch, most) && answer.memory() <= MOST_BYTES)
+        })?;
+        if answer.memory() > MOST_BYTES {
+            return Err(Error::TooBig(format!("{} MB", MOST_BYTES >> 20)));
+        }
+        Ok(answer)
+    }
+
+    /// Runs a caller's SQL and hands over the answer piece by piece, in a format that can be written so, until
+    /// `give` wants no more. An answer beyond the row limit ends as an error: a cut one would look whole.
+    pub fn stream_sql(
+        &self,
+        sql: &str,
+        params: &[Param],
+        format: Format,
+        cancel: &Cancel,
+        mut give: impl FnMut(Vec<u8>) -> bool,
+    ) -> Result<(), Error> {
+        let most = self.limits.sql_rows;
+        let mut rows = 0;
+        let mut pieces = None;
+        self.each_sql_batch(sql, params, cancel, |schema, batch| {
+            let Some(batch) = batch else {
+                let Some((begun, first)) = Pieces::begin(format, schema)? else {
+                    return Err(Error::BadQuery(format!("{} is written whole", format.name())));
+                };
+                pieces = Some(begun);
+                return Ok(give(first));
+            };
+            rows += batch.num_rows();
+            if rows > most {
+                return Err(Error::TooBig(format!("{most} rows")));
+            }
+            match &mut pieces {
+                Some(pieces) => Ok(give(pieces.batch(&batch)?)),
+                None => Ok(false),
+            }
+        })?;
+        if let Some(pieces) = pieces {
+            give(pieces.end()?);
+        }
+        Ok(())
+    }
+
+    fn each_sql_batch(
+        &self,
+        sql: &str,
+        params: &[Param],
+        cancel: &Cancel,
+        mut take: impl FnMut(&duckdb::arrow::datatypes::SchemaRef, Option<RecordBatch>) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
         let limit = Duration::from_secs_f64(self.limits.sql_seconds);
         let started = Instant::now();
         let refuse = |cause: duckdb::Error, expired: bool| {
@@ -211,17 +266,17 @@ impl Copy {
             if cancel.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            let mut answer = Answer::default();
-            let most = self.limits.sql_rows;
-            let outcome = each_batch(connection, sql, params, |schema, batch| {
-                answer.take_up_to(schema, batch, most) && answer.memory() <= MOST_BYTES
+            let mut fault = None;
+            let outcome = each_batch(connection, sql, params, |schema, batch| match take(schema, batch) {
+                Ok(more) => more,
+                Err(error) => {
+                    fault = Some(error);
+                    false
+                }
             });
             cancel.watch(None);
             outcome.map_err(|cause| refuse(cause, deadline.has_expired()))?;
-            if answer.memory() > MOST_BYTES {
-                return Err(Error::TooBig(format!("{} MB", MOST_BYTES >> 20)));
-            }
-            Ok(answer)
+            fault.map_or(Ok(()), Err)
         })
     }
 }
@@ -236,7 +291,9 @@ pub(crate) fn each_batch(
     let mut statement = connection.prepare(sql)?;
     let values: Vec<Value> = params.iter().map(Param::value).collect();
     let schema = statement.stream_arrow(params_from_iter(values.iter()))?.get_schema();
-    take(&schema, None);
+    if !take(&schema, None) {
+        return Ok(());
+    }
     // The stream's own iterator panics on an error in mid-stream; stepping gives it back.
     while let Some(batch) = statement.step()? {
         if !take(&schema, Some(RecordBatch::from(&batch))) {

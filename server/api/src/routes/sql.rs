@@ -1,17 +1,22 @@
 //! Callers' own SQL: one read-only SELECT within limits.
 
+use std::sync::Arc;
+
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use bellwether_warehouse::{Cancel, Format, Param};
+use futures::StreamExt;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::reply::{self, Common, Params};
+use crate::serving::Serving;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +63,9 @@ pub async fn run(
     let params = request.params.iter().map(Param::from_json).collect::<Result<Vec<_>, _>>()?;
     let format = common.format(&headers)?;
     let serving = app.serving(common.as_of.as_deref()).await?;
+    if matches!(format, Format::Csv | Format::Ndjson | Format::Arrow) && common.limit.is_none() {
+        return stream(&app, serving, request.query, params, format).await;
+    }
     let cancel = Cancel::default();
     let _hangup = Hangup(cancel.clone());
     let held = serving.clone();
@@ -89,5 +97,46 @@ pub async fn run(
     if truncated {
         response.headers_mut().insert("bellwether-truncated", HeaderValue::from_static("true"));
     }
+    Ok(response)
+}
+
+/// Answers piece by piece: memory is a few batches, and the first rows come before the last are found. What fails
+/// before the first piece is told with its status; what fails later breaks the connection off, so that a part is
+/// never taken for the whole.
+async fn stream(
+    app: &App,
+    serving: Arc<Serving>,
+    query: String,
+    params: Vec<Param>,
+    format: Format,
+) -> Result<Response, ApiError> {
+    let (sender, mut pieces) = tokio::sync::mpsc::channel::<Result<Vec<u8>, ApiError>>(4);
+    let cancel = Cancel::default();
+    let hangup = Hangup(cancel.clone());
+    let (held, worker) = (serving.clone(), app.clone());
+    tokio::spawn(async move {
+        let failures = sender.clone();
+        let work = worker.run_sql(move || {
+            let give = |piece: Vec<u8>| piece.is_empty() || sender.blocking_send(Ok(piece)).is_ok();
+            Ok(held.copy.stream_sql(&query, &params, format, &cancel, give)?)
+        });
+        if let Err(error) = work.await {
+            let _ = failures.send(Err(error)).await;
+        }
+    });
+    let first = match pieces.recv().await {
+        Some(Err(error)) => return Err(error),
+        Some(Ok(piece)) => piece,
+        None => Vec::new(),
+    };
+    let rest = futures::stream::unfold((pieces, hangup), |(mut pieces, hangup)| async move {
+        let piece = pieces.recv().await?.map_err(|error| std::io::Error::other(error.to_string()));
+        Some((piece, (pieces, hangup)))
+    });
+    let all = futures::stream::once(std::future::ready(Ok(first))).chain(rest);
+    let mut response = Body::from_stream(all).into_response();
+    let release = HeaderValue::from_str(&serving.release.id).map_err(ApiError::internal)?;
+    response.headers_mut().insert("bellwether-release", release);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
     Ok(response)
 }
