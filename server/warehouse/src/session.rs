@@ -213,25 +213,28 @@ impl Copy {
         let most = self.limits.sql_rows;
         let mut rows = 0;
         let mut pieces = None;
+        // The first piece waits for the first rows: until then a failure can still be told as one.
+        let mut head = Vec::new();
         self.each_sql_batch(sql, params, cancel, |schema, batch| {
             let Some(batch) = batch else {
                 let Some((begun, first)) = Pieces::begin(format, schema)? else {
                     return Err(Error::BadQuery(format!("{} is written whole", format.name())));
                 };
-                pieces = Some(begun);
-                return Ok(give(first));
+                (pieces, head) = (Some(begun), first);
+                return Ok(true);
             };
             rows += batch.num_rows();
             if rows > most {
                 return Err(Error::TooBig(format!("{most} rows")));
             }
-            match &mut pieces {
-                Some(pieces) => Ok(give(pieces.batch(&batch)?)),
-                None => Ok(false),
-            }
+            let Some(pieces) = &mut pieces else { return Ok(false) };
+            let mut piece = std::mem::take(&mut head);
+            piece.extend(pieces.batch(&batch)?);
+            Ok(give(piece))
         })?;
         if let Some(pieces) = pieces {
-            give(pieces.end()?);
+            head.extend(pieces.end()?);
+            give(head);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Callers' own SQL: one read-only SELECT within limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -29,6 +30,9 @@ pub struct SqlRequest {
     #[schema(value_type = Vec<Object>)]
     pub params: Vec<serde_json::Value>,
 }
+
+/// How long a caller may leave a piece of a streamed answer unread: it holds a seat meanwhile.
+const STALL: Duration = Duration::from_secs(30);
 
 /// Interrupts the query when the request is dropped: when the caller has gone.
 struct Hangup(Cancel);
@@ -116,9 +120,17 @@ async fn stream(
     let (held, worker) = (serving.clone(), app.clone());
     tokio::spawn(async move {
         let failures = sender.clone();
+        let runtime = tokio::runtime::Handle::current();
         let work = worker.run_sql(move || {
-            let give = |piece: Vec<u8>| piece.is_empty() || sender.blocking_send(Ok(piece)).is_ok();
-            Ok(held.copy.stream_sql(&query, &params, format, &cancel, give)?)
+            let mut stalled = false;
+            let give = |piece: Vec<u8>| {
+                let sent = tokio::time::timeout(STALL, sender.send(Ok(piece)));
+                let outcome = runtime.block_on(sent);
+                stalled = outcome.is_err();
+                matches!(outcome, Ok(Ok(())))
+            };
+            held.copy.stream_sql(&query, &params, format, &cancel, give)?;
+            if stalled { Err(ApiError::bad_request("the caller stopped reading")) } else { Ok(()) }
         });
         if let Err(error) = work.await {
             let _ = failures.send(Err(error)).await;
