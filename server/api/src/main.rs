@@ -8,10 +8,16 @@ fn main() -> std::process::ExitCode {
     match commands::run(command) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let mut told = error.to_string();
+            eprintln!("error: {told}");
             let mut cause = error.source();
             while let Some(inner) = cause {
-                eprintln!("  because: {inner}");
+                // Libraries repeat the cause in their own text.
+                let text = inner.to_string();
+                if !told.contains(&text) {
+                    eprintln!("  because: {text}");
+                    told = text;
+                }
                 cause = inner.source();
             }
             std::process::ExitCode::FAILURE

@@ -18,7 +18,21 @@ struct Area {
 
 /// The newest vintage of a kind in every state, in the order of ids: a point on a border belongs to the first.
 fn newest(bench: &Bench, kind: &str, table: &'static str) -> Result<(Vec<Area>, Vec<Outline>), Error> {
-    let sql = include_str!("sql/newest_boundaries.sql");
+    outlines(bench, include_str!("sql/newest_boundaries.sql"), kind, table)
+}
+
+/// Every precinct that any vintage has, in its newest outline: results and voter files go on naming precincts that
+/// newer sets have no more.
+fn precincts(bench: &Bench, table: &'static str) -> Result<(Vec<Area>, Vec<Outline>), Error> {
+    outlines(bench, include_str!("sql/newest_outlines.sql"), "precinct", table)
+}
+
+fn outlines(
+    bench: &Bench,
+    sql: &str,
+    kind: &str,
+    table: &'static str,
+) -> Result<(Vec<Area>, Vec<Outline>), Error> {
     let answer =
         bench.workshop.ask(sql, &[Param::text(kind)]).map_err(|cause| Error::Warehouse { table, cause })?;
     let mut areas = Vec::new();
@@ -41,7 +55,7 @@ pub fn share_out_precincts(bench: &Bench) -> Result<(), Error> {
     const TABLE: &str = "precinct_districts";
     let fail = |cause| Error::Warehouse { table: TABLE, cause };
     bench.workshop.run(include_str!("sql/precinct_shares.sql")).map_err(fail)?;
-    let (precincts, outlines) = newest(bench, "precinct", TABLE)?;
+    let (precincts, outlines) = precincts(bench, TABLE)?;
     for kind in &LOCATED[1..] {
         let (districts, layer) = newest(bench, kind, TABLE)?;
         if districts.is_empty() {
@@ -74,7 +88,7 @@ pub fn find_middles(bench: &Bench) -> Result<(), Error> {
         .workshop
         .run("CREATE OR REPLACE TABLE middles (precinct_id VARCHAR, longitude DOUBLE, latitude DOUBLE)")
         .map_err(fail)?;
-    let (precincts, outlines) = newest(bench, "precinct", TABLE)?;
+    let (precincts, outlines) = precincts(bench, TABLE)?;
     let rows = precincts.iter().zip(&outlines).filter_map(|(precinct, outline)| {
         let (longitude, latitude) = outline.middle()?;
         Some(vec![Param::text(&precinct.id), Param::Double(longitude), Param::Double(latitude)])
