@@ -71,6 +71,7 @@ fn real_counts_are_those_that_the_census_and_the_state_publish() {
         let rows = server.json(&format!("/v1/districts?kind={kind}&state=CO&limit=10000"));
         assert_eq!(rows["rows"].as_array().map(Vec::len), Some(count), "{kind}");
     }
+    assert_eq!(server.json("/v1/districts/congressional/CO-CD-07")["name"], "Congressional District 7");
     let markets = server.json("/v1/districts?kind=media_market&limit=10000");
     assert_eq!(markets["rows"].as_array().map(Vec::len), Some(209));
     // Published by the Secretary of State: votes for governor in 2018.

@@ -1,3 +1,4 @@
+-- Sums of fractional votes are rounded to millionths, which hides the noise of adding and no vote.
 -- Where several data sets hold one contest and none is asked for, VTD files (VEST) come before precinct
 -- returns, which are joined to outlines by precinct code.
 WITH chosen AS (
@@ -21,7 +22,7 @@ rows AS (
 )
 SELECT
   kind, district, election, contest, candidate, party, party_raw,
-  sum(votes) AS votes, mode, CASE WHEN count(DISTINCT method) = 1 THEN min(method) ELSE 'area' END AS method, sum(low) AS low, sum(high) AS high, source
+  round(sum(votes), 6) AS votes, mode, CASE WHEN count(DISTINCT method) = 1 THEN min(method) ELSE 'area' END AS method, round(sum(low), 6) AS low, round(sum(high), 6) AS high, source
 FROM rows
 GROUP BY kind, district, election, contest, candidate, party, party_raw, mode, source
 ORDER BY kind, election DESC, contest, district, votes DESC, candidate, party_raw, mode
