@@ -2,6 +2,7 @@
 //! which writes Parquet files of its own, so a load is as deterministic as it is parallel.
 
 mod plan;
+mod values;
 mod worker;
 
 use std::collections::HashSet;

@@ -1,12 +1,11 @@
 //! One parsing thread: records to rows of the main table and the state's source table.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bellwether_schema::layout::CodeTable;
 use crossbeam_channel::Receiver;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -18,6 +17,7 @@ use crate::report::Reject;
 use crate::{Error, Progress};
 
 use super::plan::{FilePlan, Plan, Role, Target, WIDE};
+use super::values::{Memo, code_of, fold_blanks, yes_or_no};
 use super::{Task, Which, reject_record};
 
 /// What one worker has done.
@@ -72,43 +72,6 @@ struct Scratch {
     elections: Memo<String>,
     keys: KeyMaker,
     text: String,
-}
-
-/// Answers by text: distinct values are few, and often the same as in the row before.
-#[derive(Default, Clone)]
-struct Memo<T> {
-    known: HashMap<String, T>,
-    last: Option<(String, T)>,
-}
-
-impl<T: Clone> Memo<T> {
-    /// Answers kept: a column of surprises must not make the memory grow.
-    const MOST: usize = 50_000;
-
-    fn get(&mut self, key: &str, make: impl FnOnce() -> T) -> &T {
-        if self.last.as_ref().is_none_or(|(last, _)| last != key) {
-            let answer = match self.known.get(key) {
-                Some(answer) => answer.clone(),
-                None => {
-                    let answer = make();
-                    if self.known.len() == Self::MOST {
-                        self.known.clear();
-                    }
-                    self.known.insert(key.to_string(), answer.clone());
-                    answer
-                }
-            };
-            match &mut self.last {
-                Some((last, of_last)) => {
-                    last.clear();
-                    last.push_str(key);
-                    *of_last = answer;
-                }
-                None => self.last = Some((key.to_string(), answer)),
-            }
-        }
-        &self.last.as_ref().expect("the answer was just put there").1
-    }
 }
 
 /// The parts of a record that belong together.
@@ -423,31 +386,5 @@ impl Worker {
                 self.tables[1].text(self.special.source_voter_id, &voter_id);
             }
         }
-    }
-}
-
-/// The normalised code of a raw value; none for an empty one that the table does not name.
-fn code_of(codes: &CodeTable, value: &str, after_date: bool) -> Option<String> {
-    let word = match after_date {
-        true => value.trim_start_matches(|c: char| c.is_ascii_digit() || "/- ".contains(c)),
-        false => value,
-    };
-    let other = || if word.is_empty() { None } else { codes.get("*") };
-    codes.get(word).or_else(other).cloned()
-}
-
-fn fold_blanks(value: Cow<'_, str>) -> Cow<'_, str> {
-    if value.contains("  ") {
-        Cow::Owned(value.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
-    } else {
-        value
-    }
-}
-
-fn yes_or_no(value: &str) -> Option<bool> {
-    match value {
-        "Y" | "y" | "Yes" | "YES" | "T" | "TRUE" | "True" | "1" => Some(true),
-        "N" | "n" | "No" | "NO" | "F" | "FALSE" | "False" | "0" => Some(false),
-        _ => None,
     }
 }
