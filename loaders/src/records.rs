@@ -137,8 +137,8 @@ impl Blocks {
                 text
             }
         };
-        // Some states pad empty fields with NUL characters.
-        if memchr(0, text.as_bytes()).is_some() { text.replace('\0', "") } else { text }
+        // Some states pad empty fields with NUL characters; a blank for each keeps what follows in its place.
+        if memchr(0, text.as_bytes()).is_some() { text.replace('\0', " ") } else { text }
     }
 }
 
@@ -226,13 +226,16 @@ impl Fields {
         }
     }
 
-    /// Cuts a record at fixed byte ranges; ranges behind the record's end are empty.
+    /// Cuts a record at fixed ranges of characters; ranges behind the record's end are empty.
     fn slice(&mut self, record: &str, ranges: &[(usize, usize)]) {
         self.spans.clear();
-        let clip = |at: usize| at.min(record.len()) as u32;
+        let place = |at: usize| match record.is_ascii() {
+            true => at.min(record.len()) as u32,
+            false => record.char_indices().nth(at).map_or(record.len(), |(byte, _)| byte) as u32,
+        };
         self.spans.extend(ranges.iter().map(|(start, end)| Span {
-            start: clip(*start),
-            end: clip(*end),
+            start: place(*start),
+            end: place(*end),
             doubled: false,
         }));
     }
@@ -366,7 +369,7 @@ mod tests {
 
     #[test]
     fn fixed_width_fields_are_cut_at_their_ranges_and_short_lines_end_empty() {
-        let block = Block { text: "SMITH   0042F\nLEE     0043\n".into(), first_line: 1 };
+        let block = Block { text: "SMITH   0042F\nLEE     0043\nPEÑA    0044M\n".into(), first_line: 1 };
         let framing = Framing::FixedWidth(vec![(0, 8), (8, 12), (12, 13)]);
         let mut records = Vec::new();
         let outcome: Result<(), ()> = for_each_record(
@@ -380,7 +383,7 @@ mod tests {
             |_| {},
         );
         assert!(outcome.is_ok());
-        assert_eq!(records, [["SMITH", "0042", "F"], ["LEE", "0043", ""]]);
+        assert_eq!(records, [["SMITH", "0042", "F"], ["LEE", "0043", ""], ["PEÑA", "0044", "M"]]);
     }
 
     #[test]

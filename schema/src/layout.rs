@@ -92,7 +92,7 @@ pub struct SourceColumn {
     /// A date in front of the value is dropped before the code table is asked.
     #[serde(default)]
     pub after_date: bool,
-    /// Half-open byte range, in fixed-width files.
+    /// Half-open range of characters, in fixed-width files.
     pub range: Option<(usize, usize)>,
     /// The file may lack the column.
     #[serde(default)]

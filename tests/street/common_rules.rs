@@ -38,6 +38,65 @@ fn tables_come_in_the_callers_format() {
     let parquet = server.response("/v1/districts?kind=county&format=parquet", &[]).bytes().expect("bytes");
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     assert_eq!(server.get("/v1/districts?format=xml").0, 400);
+    for (path, header) in [
+        ("/v1/tables", "name,meaning,partition_by,columns,rows"),
+        ("/v1/releases", "id,created,what,tables"),
+        ("/v1/locate?lon=-43.2&lat=33.9", "kind,id,name,vintage"),
+        ("/v1/districts/county/98001/report", "section,of,item,value,low,high,method"),
+    ] {
+        let answer = server.response(path, &[("accept", "text/csv")]);
+        assert!(answer.headers().contains_key("etag") && answer.headers().contains_key("bellwether-release"));
+        let csv = answer.text().expect("a text");
+        assert_eq!(csv.lines().next(), Some(header), "{path}");
+        assert!(csv.lines().count() > 2, "{path}");
+    }
+    // The report's figures are the same in either shape.
+    let report = server.json("/v1/districts/county/98001/report");
+    let (_, csv) = server.get("/v1/districts/county/98001/report?format=csv");
+    let dem = format!("registration,party,DEM,{}.0,,,", report["registration"]["party"]["DEM"]);
+    assert!(csv.lines().any(|line| line == dem), "{dem}");
+}
+
+#[test]
+fn long_tables_are_sent_while_they_are_written_and_are_those_that_pages_make() {
+    let server = Server::start(&demo_lake());
+    let path = "/v1/results?kind=precinct&mode=all&format=ndjson";
+    let streamed = server.response(&format!("{path}&limit=100000000"), &[]);
+    assert!(streamed.headers().get("content-length").is_none(), "a stream has no length");
+    let etag = streamed.headers()["etag"].to_str().expect("a tag").to_string();
+    assert!(streamed.headers().get("bellwether-next").is_none());
+    let streamed = streamed.text().expect("a text");
+    let mut pages = String::new();
+    let mut after = String::new();
+    loop {
+        let page = server.response(&format!("{path}&limit=7001{after}"), &[]);
+        let next = page.headers().get("bellwether-next").map(|next| next.to_str().expect("text").to_string());
+        pages += &page.text().expect("a text");
+        match next {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert!(streamed.lines().count() > 10_000, "{}", streamed.lines().count());
+    assert_eq!(streamed, pages);
+    let again = server.response(&format!("{path}&limit=100000000"), &[("if-none-match", &etag)]);
+    assert_eq!(again.status().as_u16(), 304);
+    let part = server.response(&format!("{path}&limit=10500"), &[]);
+    assert!(part.headers().contains_key("bellwether-next"), "a part says where the rest starts");
+    assert_eq!(part.text().expect("a text").lines().count(), 10_500);
+}
+
+#[test]
+fn a_compressed_answer_has_a_tag_of_its_own() {
+    let server = Server::start(&demo_lake());
+    let plain = server.response("/v1/tables", &[]);
+    let packed = server.response("/v1/tables", &[("accept-encoding", "gzip")]);
+    let (plain, packed) = (plain.headers()["etag"].clone(), packed.headers()["etag"].clone());
+    assert_ne!(plain, packed);
+    for tag in [plain, packed] {
+        let tag = tag.to_str().expect("a tag");
+        assert_eq!(server.response("/v1/tables", &[("if-none-match", tag)]).status().as_u16(), 304, "{tag}");
+    }
 }
 
 #[test]
@@ -92,6 +151,9 @@ fn problems_are_told_as_problem_json_with_the_known_names() {
         ("/v1/locate?lon=500&lat=3", 400, "degrees"),
         ("/v1/locate?lon=5", 400, "lat"),
         ("/v1/results?mode=some", 400, "total"),
+        ("/v1/districts/county/%ff", 400, "UTF-8"),
+        ("/v1/districts/congressional/FK-CD-01@1990", 404, "FK-CD-01@2022"),
+        ("/v1/districts/congressional/FK-CD-01@new", 400, "year"),
     ] {
         let response = server.response(path, &[]);
         assert_eq!(response.status().as_u16(), status, "{path}");

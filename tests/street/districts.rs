@@ -38,6 +38,8 @@ fn every_outline_holds_its_own_middle() {
             let id = row["id"].as_str().expect("an id");
             let outline = server.json(&format!("/v1/districts/{kind}/{id}/boundary"));
             assert_eq!(outline["geometry"]["type"], "MultiPolygon");
+            let year = &outline["properties"]["vintage"];
+            assert_eq!(server.json(&format!("/v1/districts/{kind}/{id}@{year}"))["id"], id);
             let corner = &outline["geometry"]["coordinates"][0][0][0];
             let (x, y) = (corner[0].as_f64().expect("x"), corner[1].as_f64().expect("y"));
             let found = server.json(&format!("/v1/locate?lon={x}&lat={y}"));

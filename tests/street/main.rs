@@ -6,6 +6,7 @@ mod concurrency;
 mod districts;
 mod harness;
 mod loads;
+mod object_store;
 mod real_colorado;
 mod results;
 mod sql;

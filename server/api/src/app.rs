@@ -29,8 +29,8 @@ pub struct App {
 /// How many may use the engine at once, and how many may wait.
 struct Engine {
     seats: Arc<Semaphore>,
-    /// Callers' SQL has seats of its own: slow queries must not keep reports waiting.
-    sql_seats: Arc<Semaphore>,
+    /// Callers' SQL and long lists have seats of their own: they must not keep reports waiting.
+    long_seats: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue: usize,
 }
@@ -51,7 +51,7 @@ impl App {
     pub fn new(lake: Lake, config: ServeArgs, metrics: PrometheusHandle) -> App {
         let limits = config.engine.limits();
         let seats = || Arc::new(Semaphore::new(limits.threads * 2));
-        let (seats, sql_seats) = (seats(), seats());
+        let (seats, long_seats) = (seats(), seats());
         let releases = Releases::new(lake.clone(), config.cache_folder(&lake), limits);
         App {
             lake,
@@ -59,7 +59,7 @@ impl App {
             jobs: Jobs::default(),
             loading: Arc::default(),
             metrics,
-            engine: Arc::new(Engine { seats, sql_seats, waiting: AtomicUsize::new(0), queue: config.queue }),
+            engine: Arc::new(Engine { seats, long_seats, waiting: AtomicUsize::new(0), queue: config.queue }),
             config: Arc::new(config),
         }
     }
@@ -73,12 +73,12 @@ impl App {
         self.run_in(self.engine.seats.clone(), work).await
     }
 
-    /// Runs callers' SQL, in seats of its own.
-    pub(crate) async fn run_sql<T: Send + 'static>(
+    /// Runs callers' SQL and long lists, in seats of their own.
+    pub(crate) async fn run_long<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.run_in(self.engine.sql_seats.clone(), work).await
+        self.run_in(self.engine.long_seats.clone(), work).await
     }
 
     async fn run_in<T: Send + 'static>(

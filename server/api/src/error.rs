@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_electorate::Fault;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +16,10 @@ pub struct Problem {
     pub title: String,
     pub status: u16,
     pub detail: String,
+    /// What is wrong with each part of the request, where there is more to say than `detail`: `at` is a JSON pointer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub errors: Vec<Fault>,
 }
 
 /// Why a request has no answer.
@@ -24,41 +29,60 @@ pub struct ApiError {
     detail: String,
     /// For the log; never shown to the caller.
     private: Option<String>,
+    faults: Vec<Fault>,
+    /// Seconds after which it is worth trying again.
+    retry_after: Option<u64>,
 }
 
 impl ApiError {
+    pub fn of_status(status: StatusCode, detail: impl Into<String>) -> ApiError {
+        ApiError { status, detail: detail.into(), private: None, faults: Vec::new(), retry_after: None }
+    }
+
     pub fn bad_request(detail: impl Into<String>) -> ApiError {
-        ApiError { status: StatusCode::BAD_REQUEST, detail: detail.into(), private: None }
+        ApiError::of_status(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// The filter, or another document within the request, has these faults.
+    pub fn faults(faults: Vec<Fault>) -> ApiError {
+        let detail = faults.first().map_or(String::new(), |fault| match fault.at.is_empty() {
+            true => fault.detail.clone(),
+            false => format!("{}: {}", fault.at, fault.detail),
+        });
+        ApiError { faults, ..ApiError::bad_request(detail) }
     }
 
     pub fn not_found(detail: impl Into<String>) -> ApiError {
-        ApiError { status: StatusCode::NOT_FOUND, detail: detail.into(), private: None }
+        ApiError::of_status(StatusCode::NOT_FOUND, detail)
     }
 
     pub fn conflict(detail: impl Into<String>) -> ApiError {
-        ApiError { status: StatusCode::CONFLICT, detail: detail.into(), private: None }
+        ApiError::of_status(StatusCode::CONFLICT, detail)
     }
 
-    pub fn of_status(status: StatusCode, detail: impl Into<String>) -> ApiError {
-        ApiError { status, detail: detail.into(), private: None }
+    pub fn forbidden(detail: impl Into<String>) -> ApiError {
+        ApiError::of_status(StatusCode::FORBIDDEN, detail)
     }
 
     /// Too much is asked at once; the caller should try again.
     pub fn overloaded() -> ApiError {
-        ApiError {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            detail: "the server is busy; try again shortly".into(),
-            private: None,
-        }
+        let error =
+            ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, "the server is busy; try again shortly");
+        ApiError { retry_after: Some(1), ..error }
+    }
+
+    /// The key's rate is used up.
+    pub fn too_many(seconds: u64) -> ApiError {
+        let error =
+            ApiError::of_status(StatusCode::TOO_MANY_REQUESTS, "the key's rate is used up; try again later");
+        ApiError { retry_after: Some(seconds.max(1)), ..error }
     }
 
     /// Something is wrong on our side.
     pub fn internal(private: impl std::fmt::Display) -> ApiError {
-        ApiError {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            detail: "something went wrong on our side; the log has the request's id".into(),
-            private: Some(private.to_string()),
-        }
+        let detail = "something went wrong on our side; the log has the request's id";
+        let error = ApiError::of_status(StatusCode::INTERNAL_SERVER_ERROR, detail);
+        ApiError { private: Some(private.to_string()), ..error }
     }
 }
 
@@ -106,7 +130,10 @@ impl From<bellwether_lake::Error> for ApiError {
 
 impl From<bellwether_atlas::Error> for ApiError {
     fn from(error: bellwether_atlas::Error) -> Self {
-        ApiError::internal(chain(&error))
+        match &error {
+            bellwether_atlas::Error::Geometry { .. } => ApiError::bad_request(error.to_string()),
+            bellwether_atlas::Error::Broken { .. } => ApiError::internal(chain(&error)),
+        }
     }
 }
 
@@ -126,12 +153,17 @@ impl IntoResponse for ApiError {
             title: self.status.canonical_reason().unwrap_or("Error").to_string(),
             status: self.status.as_u16(),
             detail: self.detail,
+            errors: self.faults,
         };
         let mut response = (self.status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let unavailable = (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        if let Some(seconds) = self.retry_after.or(unavailable) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

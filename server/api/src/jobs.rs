@@ -44,17 +44,19 @@ struct Inner {
     keys: HashMap<String, (blake3::Hash, String)>,
 }
 
-/// What an idempotency key stands for.
-pub enum Known {
-    New,
+/// What became of a request for a job.
+pub enum Claim {
+    /// A new job, and the progress that its work must report to.
+    New(String, Arc<Progress>),
+    /// The same key came with the same body before: that job's id.
     Same(String),
     /// The key came with another body before.
     Different,
 }
 
 impl Jobs {
-    /// Registers a job and gives its id and the progress that its work must report to.
-    pub fn create(&self, kind: &str) -> (String, Arc<Progress>) {
+    /// Registers a job, once for every idempotency key.
+    pub fn claim(&self, kind: &str, key: Option<(&str, blake3::Hash)>) -> Claim {
         let id = uuid::Uuid::now_v7().to_string();
         let state = JobState {
             id: id.clone(),
@@ -67,6 +69,12 @@ impl Jobs {
         let progress = Arc::new(Progress::default());
         let job = Job { state: watch::Sender::new(state), progress: progress.clone() };
         if let Ok(mut inner) = self.inner.lock() {
+            if let Some((key, body)) = key {
+                if let Some(claim) = inner.before(key, &body) {
+                    return claim;
+                }
+                inner.keys.insert(key.to_string(), (body, id.clone()));
+            }
             inner.jobs.insert(id.clone(), job);
             inner.order.push(id.clone());
             if inner.order.len() > KEPT {
@@ -75,7 +83,12 @@ impl Jobs {
                 inner.keys.retain(|_, (_, job)| *job != oldest);
             }
         }
-        (id, progress)
+        Claim::New(id, progress)
+    }
+
+    /// What an idempotency key stands for already.
+    pub fn before(&self, key: &str, body: &blake3::Hash) -> Option<Claim> {
+        self.inner.lock().ok()?.before(key, body)
     }
 
     pub fn update(&self, id: &str, change: impl FnOnce(&mut JobState)) {
@@ -113,21 +126,24 @@ impl Jobs {
         found.is_some()
     }
 
-    pub fn known(&self, key: &str, body: &blake3::Hash) -> Known {
-        let Ok(inner) = self.inner.lock() else {
-            return Known::New;
-        };
-        match inner.keys.get(key) {
-            None => Known::New,
-            Some((before, job)) if before == body => Known::Same(job.clone()),
-            Some(_) => Known::Different,
+    /// Asks every job to stop: the server is about to.
+    pub fn cancel_all(&self) {
+        if let Ok(inner) = self.inner.lock() {
+            inner.jobs.values().for_each(|job| job.progress.cancelled.store(true, Ordering::Relaxed));
         }
     }
 
-    pub fn remember(&self, key: &str, body: blake3::Hash, job: &str) {
-        if let Ok(mut inner) = self.inner.lock() {
-            inner.keys.insert(key.to_string(), (body, job.to_string()));
-        }
+    /// Whether a job is queued or running.
+    pub fn busy(&self) -> bool {
+        let over = |job: &Job| matches!(job.state.borrow().state, "done" | "failed");
+        self.inner.lock().is_ok_and(|inner| !inner.jobs.values().all(over))
+    }
+}
+
+impl Inner {
+    fn before(&self, key: &str, body: &blake3::Hash) -> Option<Claim> {
+        let (before, job) = self.keys.get(key)?;
+        Some(if before == body { Claim::Same(job.clone()) } else { Claim::Different })
     }
 }
 

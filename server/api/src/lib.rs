@@ -10,5 +10,6 @@ mod reply;
 mod router;
 mod routes;
 mod serving;
+mod streaming;
 
 pub use router::{openapi, router, serve};

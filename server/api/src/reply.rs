@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bellwether_warehouse::questions::Page;
-use bellwether_warehouse::{Answer, Copy, Error, Format};
+use bellwether_warehouse::questions::{Page, Question};
+use bellwether_warehouse::{Answer, Format};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::serving::Serving;
+use crate::streaming::{stream, streams};
 
 /// Query parameters, with problem+json for what cannot be read.
 pub struct Params<T>(pub T);
@@ -26,6 +28,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let query = Query::<T>::from_request_parts(parts, state).await;
         query.map(|Query(value)| Params(value)).map_err(|error| ApiError::bad_request(error.body_text()))
+    }
+}
+
+/// The parts of the path that name something, with problem+json for what cannot be read.
+pub struct Segments<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(value)| Segments(value)).map_err(|error| ApiError::bad_request(error.body_text()))
     }
 }
 
@@ -54,6 +68,9 @@ pub struct AsOf {
 /// Rows of a page by default, and at most.
 const PAGE: u64 = 100;
 const LARGEST_PAGE: u64 = 1_000_000;
+const LONGEST_STREAM: u64 = 1 << 40;
+/// Rows up to which an answer is written before it is sent.
+const WRITTEN_WHOLE: u64 = 10_000;
 
 impl Common {
     /// The format that the query or the Accept header asks for.
@@ -71,10 +88,11 @@ impl Common {
         Ok(Format::ALL.into_iter().find(media).unwrap_or(Format::Json))
     }
 
-    pub fn page(&self, release: &str) -> Result<Page, ApiError> {
+    pub fn page(&self, release: &str, format: Format) -> Result<Page, ApiError> {
         let limit = self.limit.unwrap_or(PAGE);
-        if limit == 0 || limit > LARGEST_PAGE {
-            return Err(ApiError::bad_request(format!("limit must be between 1 and {LARGEST_PAGE}")));
+        let most = if streams(format) { LONGEST_STREAM } else { LARGEST_PAGE };
+        if limit == 0 || limit > most {
+            return Err(ApiError::bad_request(format!("limit must be between 1 and {most}")));
         }
         let offset = match &self.after {
             None => 0,
@@ -114,31 +132,145 @@ pub struct TableRequest<'a> {
     pub key: String,
 }
 
-/// Answers a table: from the release's cache, or by asking.
+/// Answers a question: from the release's cache, by asking, or, where the caller wants many rows in a format that
+/// can be read while it is written, piece by piece.
 pub async fn table(
     app: &App,
     request: TableRequest<'_>,
-    ask: impl FnOnce(&Copy, Page) -> Result<Answer, Error> + Send + 'static,
+    question: impl FnOnce(Page) -> Question,
 ) -> Result<Response, ApiError> {
-    // A cursor goes on in the release that it began in, whatever has been loaded since.
-    let of_cursor = request
-        .common
-        .after
-        .as_deref()
-        .and_then(|cursor| cursor.rsplit_once('-'))
-        .map(|(release, _)| release);
-    let serving = app.serving(request.common.as_of.as_deref().or(of_cursor)).await?;
-    let format = request.common.format(request.headers)?;
-    let page = request.common.page(&serving.release.id)?;
+    let wanted = request.wanted(app).await?;
+    let Wanted { serving, format, page } = &wanted;
+    let question = question(*page);
+    if !streams(*format) || page.limit <= WRITTEN_WHOLE {
+        return rows_of(app, request, wanted, move |serving, _| Ok(serving.copy.answer(&question)?)).await;
+    }
+    // The release and the key decide every byte, so they make the tag: who has the answer is told so unasked.
+    let key = format!("{} {} {} {}", request.key, format.name(), page.limit, page.offset);
+    let made_of = format!("{} {key}", env!("CARGO_PKG_VERSION"));
+    let mut head = body(&serving.release.id, format.media_type(), made_of.into_bytes(), None);
+    if is_known(request.headers, &head.etag) {
+        return Ok(respond(&serving.release.id, &head, request.headers));
+    }
+    let (held, counted) = (serving.clone(), question.clone());
+    let rows = app.run(move || Ok(held.copy.count(&counted)?)).await?;
+    head.next = (rows > page.limit).then(|| cursor(&serving.release.id, page.offset + page.limit));
+    let (format, limit) = (*format, page.limit);
+    let mut response = stream(app, serving, format, move |serving, cancel, give| {
+        Ok(serving.copy.stream(&question, limit, format, cancel, give)?)
+    })
+    .await?;
+    name(&serving.release.id, &head, response.headers_mut());
+    Ok(response)
+}
+
+/// Answers with rows that are worked out whole.
+pub async fn computed(
+    app: &App,
+    request: TableRequest<'_>,
+    ask: impl FnOnce(&Serving, Page) -> Result<Answer, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let wanted = request.wanted(app).await?;
+    rows_of(app, request, wanted, ask).await
+}
+
+/// Answers with JSON rows, all of which `make` gives. In the other formats lists and objects within a row become
+/// their JSON text.
+pub async fn rows(
+    app: &App,
+    request: TableRequest<'_>,
+    columns: &'static [&'static str],
+    make: impl FnOnce(&Serving) -> Result<Vec<Value>, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let wanted = request.wanted(app).await?;
+    answer(app, request, wanted, move |serving, format, page| {
+        let release = &serving.release.id;
+        let rows = make(serving)?.into_iter().skip(page.offset as usize);
+        let mut rows: Vec<Value> = rows.take(page.limit as usize + 1).collect();
+        let next = (rows.len() as u64 > page.limit).then(|| cursor(release, page.offset + page.limit));
+        rows.truncate(page.limit as usize);
+        let bytes = match format {
+            Format::Json => serde_json::to_vec(&json!({"release": release, "rows": rows, "next": next}))
+                .map_err(ApiError::internal)?,
+            other => Answer::of_rows(columns, &rows)?.encode(other)?,
+        };
+        Ok(body(release, format.media_type(), bytes, next))
+    })
+    .await
+}
+
+/// Answers a document: as it is in JSON, in the other formats as the rows that `flatten` makes of it.
+pub async fn report(
+    app: &App,
+    request: TableRequest<'_>,
+    columns: &'static [&'static str],
+    make: impl FnOnce(&Serving) -> Result<Value, ApiError> + Send + 'static,
+    flatten: fn(&Value) -> Vec<Value>,
+) -> Result<Response, ApiError> {
+    let wanted = request.wanted(app).await?;
+    answer(app, request, wanted, move |serving, format, _| {
+        let release = &serving.release.id;
+        let mut document = make(serving)?;
+        let bytes = match format {
+            Format::Json => {
+                document["release"] = json!(release);
+                serde_json::to_vec(&document).map_err(ApiError::internal)?
+            }
+            other => Answer::of_rows(columns, &flatten(&document))?.encode(other)?,
+        };
+        Ok(body(release, format.media_type(), bytes, None))
+    })
+    .await
+}
+
+/// How an answer is wanted, and of which release.
+struct Wanted {
+    serving: Arc<Serving>,
+    format: Format,
+    page: Page,
+}
+
+impl TableRequest<'_> {
+    async fn wanted(&self, app: &App) -> Result<Wanted, ApiError> {
+        // A cursor goes on in the release that it began in, whatever has been loaded since.
+        let of_cursor = self
+            .common
+            .after
+            .as_deref()
+            .and_then(|cursor| cursor.rsplit_once('-'))
+            .map(|(release, _)| release);
+        let format = self.common.format(self.headers)?;
+        let serving = app.serving(self.common.as_of.as_deref().or(of_cursor)).await?;
+        let page = self.common.page(&serving.release.id, format)?;
+        Ok(Wanted { serving, format, page })
+    }
+}
+
+async fn rows_of(
+    app: &App,
+    request: TableRequest<'_>,
+    wanted: Wanted,
+    ask: impl FnOnce(&Serving, Page) -> Result<Answer, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    answer(app, request, wanted, |serving, format, page| encode(serving, format, page, ask(serving, page)?))
+        .await
+}
+
+async fn answer(
+    app: &App,
+    request: TableRequest<'_>,
+    wanted: Wanted,
+    make: impl FnOnce(&Serving, Format, Page) -> Result<CachedBody, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let Wanted { serving, format, page } = wanted;
     let key = format!("{} {} {} {}", request.key, format.name(), page.limit, page.offset);
     if let Some(body) = serving.cached(&key) {
-        return Ok(respond(&serving, &body, request.headers));
+        return Ok(respond(&serving.release.id, &body, request.headers));
     }
     let held = serving.clone();
-    let body = app.run(move || encode(&held, format, page, ask(&held.copy, page)?)).await?;
-    let body = Arc::new(body);
+    let body = Arc::new(app.run(move || make(&held, format, page)).await?);
     serving.cache(key, body.clone());
-    Ok(respond(&serving, &body, request.headers))
+    Ok(respond(&serving.release.id, &body, request.headers))
 }
 
 fn encode(serving: &Serving, format: Format, page: Page, mut answer: Answer) -> Result<CachedBody, ApiError> {
@@ -171,7 +303,7 @@ pub async fn document(
 ) -> Result<Response, ApiError> {
     let serving = app.serving(as_of).await?;
     if let Some(body) = key.as_ref().and_then(|key| serving.cached(key)) {
-        return Ok(respond(&serving, &body, headers));
+        return Ok(respond(&serving.release.id, &body, headers));
     }
     let held = serving.clone();
     let made = app.run(move || {
@@ -186,24 +318,55 @@ pub async fn document(
     if let Some(key) = key {
         serving.cache(key, made.clone());
     }
-    Ok(respond(&serving, &made, headers))
+    Ok(respond(&serving.release.id, &made, headers))
+}
+
+/// Whether the caller has a body already. Compressed answers carry the tag with the encoding's name behind it.
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let plain = |tag: &str| {
+        let tag = tag.trim().trim_start_matches("W/").trim_matches('"');
+        let tag = ENCODINGS
+            .iter()
+            .find_map(|encoding| tag.strip_suffix(encoding)?.strip_suffix('-'))
+            .unwrap_or(tag);
+        format!("\"{tag}\"")
+    };
+    known.split(',').any(|tag| tag.trim() == "*" || plain(tag) == etag)
+}
+
+const ENCODINGS: [&str; 2] = ["gzip", "zstd"];
+
+/// A compressed body is other bytes than the plain one, so its strong tag is another.
+pub fn tag_encoding(mut response: Response) -> Response {
+    let headers = response.headers();
+    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    let tag = headers.get(header::ETAG).and_then(|value| value.to_str().ok());
+    if let (Some(encoding), Some(tag)) = (encoding, tag)
+        && let Ok(value) = HeaderValue::from_str(&format!("\"{}-{encoding}\"", tag.trim_matches('"')))
+    {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    response
 }
 
 /// The response of a body: 304 where the caller has it already.
-pub fn respond(serving: &Serving, body: &CachedBody, headers: &HeaderMap) -> Response {
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let same = known.split(',').any(|tag| tag.trim() == body.etag || tag.trim() == "*");
-    let mut response = match same {
+pub fn respond(release: &str, body: &CachedBody, headers: &HeaderMap) -> Response {
+    let mut response = match is_known(headers, &body.etag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => ([(header::CONTENT_TYPE, body.media_type)], body.bytes.clone()).into_response(),
     };
-    let out = response.headers_mut();
+    name(release, body, response.headers_mut());
+    response
+}
+
+/// The headers that every answer carries.
+fn name(release: &str, body: &CachedBody, out: &mut HeaderMap) {
     let text = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
     out.insert(header::ETAG, text(&body.etag));
     out.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
-    out.insert("bellwether-release", text(&serving.release.id));
+    out.insert("bellwether-release", text(release));
     if let Some(next) = &body.next {
         out.insert("bellwether-next", text(next));
     }
-    response
 }

@@ -1,6 +1,6 @@
 //! Every URL on one screen, and the layers that every request passes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::reply::tag_encoding;
 use crate::routes::*;
 
 #[derive(OpenApi)]
@@ -86,6 +87,9 @@ pub fn router(app: App) -> axum::Router {
             ServiceBuilder::new()
                 .layer(SetRequestIdLayer::new(id.clone(), MakeRequestUuid))
                 .layer(PropagateRequestIdLayer::new(id))
+                .layer(middleware::from_fn(|request, next: Next| async move {
+                    tag_encoding(next.run(request).await)
+                }))
                 .layer(CompressionLayer::new())
                 .layer(middleware::from_fn(watch))
                 .layer(middleware::from_fn(move |request: Request, next: Next| async move {
@@ -151,8 +155,28 @@ async fn watch(request: Request, next: Next) -> Response {
     response
 }
 
-/// Serves until told to stop, then finishes the requests under way.
+/// Serves until told to stop, then finishes the requests under way and stops the loads.
 pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> std::io::Result<()> {
     tokio::spawn(app.releases.clone().watch(shutdown.clone()));
-    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    let (jobs, grace) = (app.jobs.clone(), app.config.request_time());
+    let told = jobs.clone();
+    let stopping = shutdown.clone();
+    let served = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
+        stopping.cancelled().await;
+        told.cancel_all();
+    });
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(grace).await;
+    };
+    let outcome = tokio::select! {
+        outcome = served.into_future() => outcome,
+        () = overdue => Ok(()),
+    };
+    // A load that was told to stop leaves nothing behind; one that is committing ends by itself.
+    let deadline = tokio::time::Instant::now() + grace;
+    while jobs.busy() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    outcome
 }

@@ -240,6 +240,7 @@ impl Releases {
             sources.push(SourceTable { table, files });
         }
         let limits = self.limits.clone();
+        let day = release.created.timestamp().div_euclid(86_400);
         let serving = tokio::task::spawn_blocking(move || -> Result<Serving, ApiError> {
             let _lock = lock;
             let opened = path.exists().then(|| Copy::open(&path, &release.id, &limits));
@@ -247,7 +248,7 @@ impl Releases {
                 Some(Ok(copy)) => copy,
                 // Not there, or left over from a crash or an older version: the lake has everything.
                 _ => {
-                    Copy::build(&path, &release.id, &sources, &limits)?;
+                    Copy::build(&path, (&release.id, day), &sources, &limits)?;
                     Copy::open(&path, &release.id, &limits)?
                 }
             };

@@ -1,6 +1,7 @@
 //! The atlas: where is this point, how much of A lies in B. Pure computation on outlines given as well-known
 //! binary; no geometry type leaves this crate.
 
+mod geojson;
 mod layer;
 mod outline;
 mod shares;
@@ -14,4 +15,7 @@ pub use shares::{Share, shares};
 pub enum Error {
     #[error("the outline of {id} is not a polygon in well-known binary: {detail}")]
     Broken { id: String, detail: String },
+    /// What a caller drew is no area; the text is for the caller.
+    #[error("the geometry is no area: {detail}")]
+    Geometry { detail: String },
 }

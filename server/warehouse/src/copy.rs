@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use bellwether_schema::catalog::{Table, tables};
 use duckdb::{AccessMode, Config, Connection};
 
-use crate::{Error, Limits};
+use crate::{Error, Limits, members};
 
 /// A table of the release as Parquet files on this machine.
 pub struct SourceTable {
@@ -40,14 +40,19 @@ fn order_of(table: &str) -> &'static str {
     match table {
         "district_registration" | "district_turnout" => "ORDER BY kind, id",
         "district_results" => "ORDER BY kind, election, contest, id",
-        "voters" => "ORDER BY state, county_fips, precinct_id",
         _ => "",
     }
 }
 
 impl Copy {
-    /// Builds the copy at `path`, whole or not at all. Tables without files become empty tables.
-    pub fn build(path: &Path, release: &str, sources: &[SourceTable], limits: &Limits) -> Result<(), Error> {
+    /// Builds the copy at `path`, whole or not at all. Tables without files become empty tables. `day` is that of the
+    /// release, in days since 1970-01-01.
+    pub fn build(
+        path: &Path,
+        (release, day): (&str, i64),
+        sources: &[SourceTable],
+        limits: &Limits,
+    ) -> Result<(), Error> {
         static BUILDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let build = BUILDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let partial = path.with_extension(format!("partial-{}-{build}", std::process::id()));
@@ -63,13 +68,19 @@ impl Copy {
         connection
             .execute_batch("SET preserve_insertion_order = true")
             .map_err(Error::engine("configure the serving copy"))?;
-        for table in tables().iter().filter(|table| served(table)) {
+        connection
+            .execute_batch(&members::create(sources))
+            .map_err(Error::engine("put the voters into their order"))?;
+        for table in tables().iter().filter(|table| served(table) && !members::MERGED.contains(&&*table.name))
+        {
             let files = sources.iter().find(|source| source.table.name == table.name);
             let sql = create_table(table, files.map_or(&[], |source| &source.files));
             connection.execute_batch(&sql).map_err(Error::engine("fill the serving copy"))?;
         }
         connection
-            .execute_batch(&format!("CREATE TABLE release AS SELECT '{release}' AS id; CHECKPOINT;"))
+            .execute_batch(&format!(
+                "CREATE TABLE release AS SELECT '{release}' AS id, {day}::INTEGER AS day; CHECKPOINT;"
+            ))
             .map_err(Error::engine("finish the serving copy"))?;
         drop(connection);
         let _ = std::fs::remove_dir_all(spill);

@@ -4,7 +4,9 @@
 mod answer;
 mod copy;
 mod gate;
+mod members;
 mod pieces;
+mod rows;
 mod session;
 mod workshop;
 

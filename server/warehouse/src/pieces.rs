@@ -76,3 +76,53 @@ impl Pieces {
         }
     }
 }
+
+/// An answer on its way out: batches in, pieces given. The first piece waits for the first rows: until then a
+/// failure can still be told as one.
+pub struct Stream<'a> {
+    format: Format,
+    give: &'a mut dyn FnMut(Vec<u8>) -> bool,
+    pieces: Option<Pieces>,
+    head: Vec<u8>,
+    fault: Option<Error>,
+}
+
+impl<'a> Stream<'a> {
+    pub fn new(format: Format, give: &'a mut dyn FnMut(Vec<u8>) -> bool) -> Stream<'a> {
+        Stream { format, give, pieces: None, head: Vec::new(), fault: None }
+    }
+
+    /// Takes the schema first, then batch after batch. False where no more is wanted.
+    pub fn take(&mut self, schema: &SchemaRef, batch: Option<RecordBatch>) -> bool {
+        self.write(schema, batch).unwrap_or_else(|fault| {
+            self.fault = Some(fault);
+            false
+        })
+    }
+
+    fn write(&mut self, schema: &SchemaRef, batch: Option<RecordBatch>) -> Result<bool, Error> {
+        let Some(batch) = batch else {
+            let begun = Pieces::begin(self.format, schema)?;
+            let (pieces, first) =
+                begun.ok_or_else(|| Error::BadQuery(format!("{} is written whole", self.format.name())))?;
+            (self.pieces, self.head) = (Some(pieces), first);
+            return Ok(true);
+        };
+        let Some(pieces) = &mut self.pieces else { return Ok(false) };
+        let mut piece = std::mem::take(&mut self.head);
+        piece.extend(pieces.batch(&batch)?);
+        Ok((self.give)(piece))
+    }
+
+    /// Gives the last piece, or the fault that ended the answer.
+    pub fn end(mut self) -> Result<(), Error> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        if let Some(pieces) = self.pieces {
+            self.head.extend(pieces.end()?);
+            (self.give)(self.head);
+        }
+        Ok(())
+    }
+}

@@ -22,11 +22,18 @@ impl Page {
     }
 }
 
+/// A question with its values, which can be answered whole, counted or streamed.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub(crate) sql: &'static str,
+    pub(crate) params: Vec<Param>,
+}
+
 /// `kind, id, name, state, vintage, voters` of the districts of a kind and state, where they are given.
-pub fn districts(copy: &Copy, kind: Option<&str>, state: Option<&str>, page: Page) -> Result<Answer, Error> {
+pub fn districts(kind: Option<&str>, state: Option<&str>, page: Page) -> Question {
     let mut params = vec![Param::optional(kind), Param::optional(state)];
     params.extend(page.params());
-    copy.ask(sql!("districts"), &params)
+    Question { sql: sql!("districts"), params }
 }
 
 /// One district's row; no row where there is none.
@@ -59,20 +66,26 @@ pub struct ResultsFilter {
 }
 
 /// `kind, district, election, contest, candidate, party, party_raw, votes, mode, method, low, high, source`.
-pub fn results(copy: &Copy, filter: &ResultsFilter, page: Page) -> Result<Answer, Error> {
+pub fn results(filter: &ResultsFilter, page: Page) -> Question {
     let mut params: Vec<Param> =
         [&filter.kind, &filter.id, &filter.state, &filter.election, &filter.contest, &filter.source]
             .map(|value| Param::optional(value.as_deref()))
             .into();
     params.push(Param::Boolean(filter.by_mode));
     params.extend(page.params());
-    copy.ask(sql!("results"), &params)
+    Question { sql: sql!("results"), params }
 }
 
 /// Well-known binary of a district's outline, in the vintage asked or the newest: `vintage, geometry`.
 pub fn boundary(copy: &Copy, kind: &str, id: &str, vintage: Option<i64>) -> Result<Answer, Error> {
     let vintage = vintage.map_or(Param::Null, Param::Integer);
     copy.ask(sql!("boundary"), &[Param::text(kind), Param::text(id), vintage])
+}
+
+/// Vintages in which a district's outline is loaded, the newest first.
+pub fn vintages(copy: &Copy, kind: &str, id: &str) -> Result<Vec<i64>, Error> {
+    let answer = copy.ask(sql!("vintages"), &[Param::text(kind), Param::text(id)])?;
+    Ok(answer.integers("vintage").into_iter().flatten().collect())
 }
 
 /// `id, name, state, vintage, geometry` of every outline of a kind in its newest vintage, sorted by id.

@@ -11,7 +11,8 @@ use duckdb::{Connection, InterruptHandle, params_from_iter};
 
 use crate::answer::Answer;
 use crate::copy::Copy;
-use crate::pieces::Pieces;
+use crate::pieces::Stream;
+use crate::questions::Question;
 use crate::{Error, Format, gate};
 
 /// What questions and callers' SQL may use. Memory and sizes as DuckDB writes them: `512MB`, `2GB`.
@@ -186,6 +187,44 @@ impl Copy {
         })
     }
 
+    /// Answers a question whole.
+    pub fn answer(&self, question: &Question) -> Result<Answer, Error> {
+        self.ask(question.sql, &question.params)
+    }
+
+    /// How many rows the answer of a question has.
+    pub fn count(&self, question: &Question) -> Result<u64, Error> {
+        let sql = format!("SELECT count(*) AS rows FROM ({})", question.sql.trim_end());
+        let answer = self.ask(&sql, &question.params)?;
+        Ok(answer.integers("rows").first().copied().flatten().unwrap_or(0) as u64)
+    }
+
+    /// Hands over the first `most` rows of a question's answer piece by piece, until `give` wants no more.
+    pub fn stream(
+        &self,
+        question: &Question,
+        most: u64,
+        format: Format,
+        cancel: &Cancel,
+        mut give: impl FnMut(Vec<u8>) -> bool,
+    ) -> Result<(), Error> {
+        let engine =
+            |cause: duckdb::Error| Error::Engine { operation: "answer the question", cause: Box::new(cause) };
+        self.questions().with(|connection| {
+            cancel.watch(Some(connection.interrupt_handle()));
+            let mut stream = Stream::new(format, &mut give);
+            let mut room = most as usize;
+            let outcome = each_batch(connection, question.sql, &question.params, |schema, batch| {
+                let batch = batch.map(|batch| batch.slice(0, batch.num_rows().min(room)));
+                room -= batch.as_ref().map_or(0, RecordBatch::num_rows);
+                stream.take(schema, batch)
+            });
+            cancel.watch(None);
+            outcome.map_err(engine)?;
+            stream.end()
+        })
+    }
+
     /// Runs a caller's SQL: one SELECT over the tables of the copy, within the limits. The answer stops at the row
     /// limit and says so.
     pub fn run_sql(&self, sql: &str, params: &[Param], cancel: &Cancel) -> Result<Answer, Error> {
@@ -212,31 +251,15 @@ impl Copy {
     ) -> Result<(), Error> {
         let most = self.limits.sql_rows;
         let mut rows = 0;
-        let mut pieces = None;
-        // The first piece waits for the first rows: until then a failure can still be told as one.
-        let mut head = Vec::new();
+        let mut stream = Stream::new(format, &mut give);
         self.each_sql_batch(sql, params, cancel, |schema, batch| {
-            let Some(batch) = batch else {
-                let Some((begun, first)) = Pieces::begin(format, schema)? else {
-                    return Err(Error::BadQuery(format!("{} is written whole", format.name())));
-                };
-                (pieces, head) = (Some(begun), first);
-                return Ok(true);
-            };
-            rows += batch.num_rows();
+            rows += batch.as_ref().map_or(0, RecordBatch::num_rows);
             if rows > most {
                 return Err(Error::TooBig(format!("{most} rows")));
             }
-            let Some(pieces) = &mut pieces else { return Ok(false) };
-            let mut piece = std::mem::take(&mut head);
-            piece.extend(pieces.batch(&batch)?);
-            Ok(give(piece))
+            Ok(stream.take(schema, batch))
         })?;
-        if let Some(pieces) = pieces {
-            head.extend(pieces.end()?);
-            give(head);
-        }
-        Ok(())
+        stream.end()
     }
 
     fn each_sql_batch(

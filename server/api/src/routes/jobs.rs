@@ -1,9 +1,10 @@
 //! Jobs: the state of long work.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::{Stream, StreamExt};
@@ -11,6 +12,10 @@ use futures::{Stream, StreamExt};
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::jobs::JobState;
+use crate::reply::Segments;
+
+/// How often progress is looked at for those who follow a job.
+const TICK: Duration = Duration::from_millis(250);
 
 fn unknown(id: &str) -> ApiError {
     ApiError::not_found(format!("no job {id}; jobs are forgotten when the server stops"))
@@ -24,7 +29,7 @@ fn unknown(id: &str) -> ApiError {
     params(("id" = String, Path, description = "Job id")),
     responses((status = 200, body = JobState), (status = 404, body = Problem))
 )]
-pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<JobState>, ApiError> {
+pub async fn one(State(app): State<App>, Segments(id): Segments<String>) -> Result<Json<JobState>, ApiError> {
     app.jobs.get(&id).map(Json).ok_or_else(|| unknown(&id))
 }
 
@@ -36,7 +41,7 @@ pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<
     params(("id" = String, Path, description = "Job id")),
     responses((status = 202, description = "asked to stop"), (status = 404, body = Problem))
 )]
-pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub async fn cancel(State(app): State<App>, Segments(id): Segments<String>) -> Result<StatusCode, ApiError> {
     if app.jobs.cancel(&id) { Ok(StatusCode::ACCEPTED) } else { Err(unknown(&id)) }
 }
 
@@ -50,17 +55,26 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<St
 )]
 pub async fn events(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let follow = app.jobs.follow(&id).ok_or_else(|| unknown(&id))?;
-    let states = futures::stream::unfold(Some((follow, true)), |step| async move {
-        let (mut follow, first) = step?;
-        if !first && follow.changed().await.is_err() {
-            return None;
+    let states = futures::stream::unfold(Some((app, follow, None)), move |step| {
+        let id = id.clone();
+        async move {
+            let (app, mut follow, before): (App, _, Option<JobState>) = step?;
+            let state = loop {
+                let state = app.jobs.get(&id)?;
+                let told = |before: &JobState| {
+                    before.state == state.state && before.progress.to_bits() == state.progress.to_bits()
+                };
+                if !before.as_ref().is_some_and(told) {
+                    break state;
+                }
+                let _ = tokio::time::timeout(TICK, follow.changed()).await;
+            };
+            let over = matches!(state.state, "done" | "failed");
+            Some((state.clone(), (!over).then_some((app, follow, Some(state)))))
         }
-        let state = follow.borrow_and_update().clone();
-        let over = matches!(state.state, "done" | "failed");
-        Some((state, (!over).then_some((follow, false))))
     });
     let events = states.map(|state| {
         let event = Event::default().event(state.state);

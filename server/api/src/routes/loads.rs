@@ -1,10 +1,10 @@
 //! Loads: files into the lake as a job, and what became of their rows.
 
-use std::path::{Component, Path as FilePath, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_loaders::Progress;
@@ -16,8 +16,9 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{ApiError, Problem};
-use crate::jobs::{JobState, Known};
+use crate::jobs::{Claim, JobState};
 use crate::loading::{self, LoadKind, LoadRequest};
+use crate::reply::Segments;
 
 /// What to load: files under the inbox folder by path, or uploaded as `file` parts of a multipart form whose
 /// other parts are these fields.
@@ -67,22 +68,27 @@ pub async fn create(
         }
     };
     let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_string);
-    if let Some(key) = &key {
-        match app.jobs.known(key, &hash) {
-            Known::New => {}
-            Known::Same(job) => return accepted(&app, &job),
-            Known::Different => {
-                return Err(ApiError::conflict("the idempotency key came with another body before"));
+    let key = key.as_deref().map(|key| (key, hash));
+    let before = key.and_then(|(key, body)| app.jobs.before(key, &body));
+    let claim = match before {
+        Some(claim) => claim,
+        None => {
+            // Only what can be done becomes a job.
+            let load = plan(&app, &body, uploads.as_ref().map(|folder| folder.path()))?;
+            match app.jobs.claim("load", key) {
+                Claim::New(id, progress) => {
+                    let derive = body.derive.unwrap_or(true);
+                    tokio::spawn(work(app.clone(), id.clone(), load, derive, progress, uploads));
+                    return accepted(&app, &id);
+                }
+                other => other,
             }
         }
+    };
+    match claim {
+        Claim::New(id, _) | Claim::Same(id) => accepted(&app, &id),
+        Claim::Different => Err(ApiError::conflict("the idempotency key came with another body before")),
     }
-    let load = plan(&app, &body, uploads.as_ref().map(|folder| folder.path()))?;
-    let (id, progress) = app.jobs.create("load");
-    if let Some(key) = &key {
-        app.jobs.remember(key, hash, &id);
-    }
-    tokio::spawn(work(app.clone(), id.clone(), load, body.derive.unwrap_or(true), progress, uploads));
-    accepted(&app, &id)
 }
 
 fn accepted(app: &App, id: &str) -> Result<Response, ApiError> {
@@ -90,7 +96,7 @@ fn accepted(app: &App, id: &str) -> Result<Response, ApiError> {
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{id}"))], Json(state)).into_response())
 }
 
-fn plan(app: &App, body: &LoadBody, uploads: Option<&FilePath>) -> Result<LoadRequest, ApiError> {
+fn plan(app: &App, body: &LoadBody, uploads: Option<&Path>) -> Result<LoadRequest, ApiError> {
     let kind = body.kind.ok_or_else(|| {
         ApiError::bad_request(
             "say the kind: voters, history, results, boundaries, population, markets or addresses",
@@ -125,7 +131,7 @@ fn plan(app: &App, body: &LoadBody, uploads: Option<&FilePath>) -> Result<LoadRe
 
 /// A path that cannot lead out of the inbox.
 fn in_inbox(app: &App, file: &str) -> Result<PathBuf, ApiError> {
-    let path = FilePath::new(file);
+    let path = Path::new(file);
     if path.components().any(|part| !matches!(part, Component::Normal(_))) {
         return Err(ApiError::bad_request("files are named by their path below the inbox folder"));
     }
@@ -138,7 +144,7 @@ fn in_inbox(app: &App, file: &str) -> Result<PathBuf, ApiError> {
     }
 }
 
-fn uploaded(folder: &FilePath) -> Result<Vec<PathBuf>, ApiError> {
+fn uploaded(folder: &Path) -> Result<Vec<PathBuf>, ApiError> {
     let entries = std::fs::read_dir(folder).map_err(ApiError::internal)?;
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.sort();
@@ -170,7 +176,7 @@ async fn read_form(app: &App, request: Request) -> Result<Form, ApiError> {
             fields.insert(name, typed.unwrap_or(Value::String(text)));
             continue;
         }
-        let file_name = part.file_name().and_then(|name| FilePath::new(name).file_name()).map(PathBuf::from);
+        let file_name = part.file_name().and_then(|name| Path::new(name).file_name()).map(PathBuf::from);
         let plain = |name: &PathBuf| name.as_os_str().len() < 200 && !name.to_string_lossy().contains('\0');
         let file_name = file_name.filter(plain);
         let file_name =
@@ -235,7 +241,7 @@ async fn run(app: &App, load: LoadRequest, derive: bool, progress: Arc<Progress>
     params(("id" = String, Path, description = "Load or job id")),
     responses((status = 200, description = "the load's report"), (status = 404, body = Problem))
 )]
-pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn one(State(app): State<App>, Segments(id): Segments<String>) -> Result<Response, ApiError> {
     if let Some(job) = app.jobs.get(&id) {
         return Ok(Json(job).into_response());
     }
@@ -255,7 +261,7 @@ pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
     params(("id" = String, Path, description = "Load or job id")),
     responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 404, body = Problem))
 )]
-pub async fn rejects(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn rejects(State(app): State<App>, Segments(id): Segments<String>) -> Result<Response, ApiError> {
     let job = app.jobs.get(&id).and_then(|job| job.result);
     let load = job.and_then(|result| result["id"].as_str().map(str::to_string)).unwrap_or(id);
     let known =

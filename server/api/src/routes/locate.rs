@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::error::{ApiError, Problem};
-use crate::reply::{self, Params};
+use crate::reply::{self, Common, Params, TableRequest};
 use crate::serving::Serving;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -22,8 +22,6 @@ pub struct LocateParams {
     /// Degrees north.
     #[param(example = 39.7392)]
     pub lat: f64,
-    /// An earlier release: its id, or a day.
-    pub as_of: Option<String>,
 }
 
 /// Every district that holds a point, one of each kind. A point on a border belongs to the district whose id
@@ -32,22 +30,22 @@ pub struct LocateParams {
     get,
     path = "/v1/locate",
     tag = "districts",
-    params(LocateParams),
+    params(LocateParams, Common),
     responses((status = 200, description = "kind, id, name, vintage"), (status = 400, body = Problem))
 )]
 pub async fn locate(
     State(app): State<App>,
     Params(params): Params<LocateParams>,
+    Params(common): Params<Common>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let LocateParams { lon, lat, as_of } = params;
+    let LocateParams { lon, lat } = params;
     if !(lon.abs() <= 180.0 && lat.abs() <= 90.0) {
         return Err(ApiError::bad_request("lon must be within 180 and lat within 90 degrees"));
     }
-    reply::document(&app, as_of.as_deref(), &headers, None, move |serving| {
-        Ok(json!({"lon": lon, "lat": lat, "rows": rows(serving, lon, lat)?, "next": null}))
-    })
-    .await
+    let request = TableRequest { common: &common, headers: &headers, key: format!("locate {lon} {lat}") };
+    reply::rows(&app, request, &["kind", "id", "name", "vintage"], move |serving| rows(serving, lon, lat))
+        .await
 }
 
 /// The districts that hold a point, one of each kind at most.

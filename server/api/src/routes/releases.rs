@@ -1,7 +1,6 @@
 //! Releases: consistent sets of table versions.
 
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bellwether_lake::Release;
@@ -12,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{ApiError, Problem};
-use crate::reply::{self, Common, Params, TableRequest};
+use crate::reply::{self, Common, Params, Segments, TableRequest};
 
 #[derive(Serialize, ToSchema)]
 pub struct ReleaseRow {
@@ -25,15 +24,6 @@ pub struct ReleaseRow {
     pub tables: std::collections::BTreeMap<String, u64>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct ReleaseList {
-    /// Release that is served now.
-    pub release: Option<String>,
-    /// Newest first.
-    pub rows: Vec<ReleaseRow>,
-    pub next: Option<String>,
-}
-
 fn row(release: Release) -> ReleaseRow {
     ReleaseRow {
         id: release.id,
@@ -43,13 +33,28 @@ fn row(release: Release) -> ReleaseRow {
     }
 }
 
-/// All releases, newest first.
-#[utoipa::path(get, path = "/v1/releases", tag = "releases", responses((status = 200, body = ReleaseList)))]
-pub async fn list(State(app): State<App>) -> Result<Json<ReleaseList>, ApiError> {
-    let mut rows: Vec<ReleaseRow> = app.lake.releases().await?.into_iter().map(row).collect();
-    rows.reverse();
-    let release = app.releases.current().map(|serving| serving.release.id.clone());
-    Ok(Json(ReleaseList { release, rows, next: None }))
+/// All releases, newest first: id, created, what, and the rows of every table.
+#[utoipa::path(
+    get,
+    path = "/v1/releases",
+    tag = "releases",
+    params(Common),
+    responses((status = 200, description = "id, created, what, tables"), (status = 400, body = Problem))
+)]
+pub async fn list(
+    State(app): State<App>,
+    Params(common): Params<Common>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    // A list as of a release is the list that there was then, so that its pages hold still.
+    let releases = app.lake.releases().await?;
+    let request = TableRequest { common: &common, headers: &headers, key: "releases".into() };
+    reply::rows(&app, request, &["id", "created", "what", "tables"], |serving| {
+        let number = serving.release.number();
+        let then = releases.into_iter().rev().filter(|release| release.number() <= number);
+        then.map(|release| serde_json::to_value(row(release)).map_err(ApiError::internal)).collect()
+    })
+    .await
 }
 
 /// What became of the voters between two releases, by state and county: new, removed, moved, party switched.
@@ -66,7 +71,7 @@ pub async fn list(State(app): State<App>) -> Result<Json<ReleaseList>, ApiError>
 )]
 pub async fn diff(
     State(app): State<App>,
-    Path((a, b)): Path<(String, String)>,
+    Segments((a, b)): Segments<(String, String)>,
     Params(common): Params<Common>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -83,12 +88,12 @@ pub async fn diff(
     // The diff is an answer of the later release, whatever is served now.
     let common = Common { as_of: Some(after.id), ..common };
     let request = TableRequest { common: &common, headers: &headers, key };
-    reply::table(&app, request, move |_, page| {
+    reply::computed(&app, request, move |_, page| {
         let workshop = Workshop::open(folder.path(), &limits)?;
         for (name, files) in &shown {
             workshop.show_as(name, table, files)?;
         }
-        questions::release_diff(&workshop, page)
+        Ok(questions::release_diff(&workshop, page)?)
     })
     .await
 }
@@ -101,6 +106,17 @@ pub async fn diff(
     params(("id" = String, Path, description = "Release id, or a day")),
     responses((status = 200, body = ReleaseRow), (status = 404, body = Problem))
 )]
-pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<ReleaseRow>, ApiError> {
-    Ok(Json(row(app.lake.release(&id).await?)))
+pub async fn one(
+    State(app): State<App>,
+    Segments(id): Segments<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let release = app.lake.release(&id).await?;
+    let made = reply::body(
+        &release.id,
+        "application/json",
+        serde_json::to_vec(&row(release.clone())).map_err(ApiError::internal)?,
+        None,
+    );
+    Ok(reply::respond(&release.id, &made, &headers))
 }

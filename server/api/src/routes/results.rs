@@ -79,5 +79,5 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let filter = params.filter(params.kind.as_deref().unwrap_or("state"), None)?;
     let request = TableRequest { common: &common, headers: &headers, key: format!("results {filter:?}") };
-    reply::table(&app, request, move |copy, page| questions::results(copy, &filter, page)).await
+    reply::table(&app, request, move |page| questions::results(&filter, page)).await
 }

@@ -1,6 +1,6 @@
 //! The catalog, with the rows of the release.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bellwether_schema::catalog;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::error::{ApiError, Problem};
-use crate::reply::{self, AsOf, Params};
+use crate::reply::{self, AsOf, Common, Params, Segments, TableRequest};
 use crate::serving::Serving;
 
 fn row(serving: &Serving, table: &catalog::Table) -> Value {
@@ -18,15 +18,21 @@ fn row(serving: &Serving, table: &catalog::Table) -> Value {
 }
 
 /// Every table: columns, types, meaning, privacy class, rows.
-#[utoipa::path(get, path = "/v1/tables", tag = "tables", params(AsOf), responses((status = 200, description = "the catalog")))]
+#[utoipa::path(
+    get,
+    path = "/v1/tables",
+    tag = "tables",
+    params(Common),
+    responses((status = 200, description = "the catalog"), (status = 400, body = Problem))
+)]
 pub async fn list(
     State(app): State<App>,
-    Params(params): Params<AsOf>,
+    Params(common): Params<Common>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    reply::document(&app, params.as_of.as_deref(), &headers, Some("tables".into()), |serving| {
-        let rows: Vec<Value> = catalog::tables().iter().map(|table| row(serving, table)).collect();
-        Ok(json!({"rows": rows, "next": null}))
+    let request = TableRequest { common: &common, headers: &headers, key: "tables".into() };
+    reply::rows(&app, request, &["name", "meaning", "partition_by", "columns", "rows"], |serving| {
+        Ok(catalog::tables().iter().map(|table| row(serving, table)).collect())
     })
     .await
 }
@@ -41,7 +47,7 @@ pub async fn list(
 )]
 pub async fn one(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Segments(name): Segments<String>,
     Params(params): Params<AsOf>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

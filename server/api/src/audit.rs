@@ -1,0 +1,164 @@
+//! The audit log: one line for every answer that holds persons, each chained to the one before by its hash, so that
+//! a line that was changed, taken out or put in shows.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a line tells. It holds no voter's id: where one was named, its keyed hash stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// Id of the key; `local` without keys.
+    pub who: String,
+    pub role: String,
+    /// What the caller said that it is for.
+    pub purpose: Option<String>,
+    pub route: String,
+    pub filter: Value,
+    pub rows: u64,
+    pub columns: Vec<String>,
+    pub release: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    number: u64,
+    #[serde(flatten)]
+    entry: Entry,
+    /// Hash of the line before; of nothing for the first.
+    before: String,
+    /// BLAKE3 of this line without this field.
+    hash: String,
+}
+
+/// The log of one server. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    path: PathBuf,
+    last: Arc<Mutex<Option<(u64, String)>>>,
+}
+
+fn seal(number: u64, entry: &Entry, before: &str) -> serde_json::Result<String> {
+    let sealed = serde_json::to_vec(&(number, entry, before))?;
+    Ok(blake3::hash(&sealed).to_hex().to_string())
+}
+
+impl Audit {
+    pub fn new(path: PathBuf) -> Audit {
+        Audit { path, last: Arc::default() }
+    }
+
+    /// Adds a line and waits until it is on disk: an answer that cannot be recorded must not be given.
+    pub fn record(&self, entry: Entry) -> std::io::Result<()> {
+        let mut last = self.last.lock().map_err(|_| std::io::Error::other("the audit log is poisoned"))?;
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let (number, before) = match last.take() {
+            Some(known) => known,
+            None => tail(&self.path)?,
+        };
+        let hash = seal(number + 1, &entry, &before)?;
+        let line = Line { number: number + 1, entry, before, hash: hash.clone() };
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&self.path)?;
+        let mut text = serde_json::to_vec(&line)?;
+        text.push(b'\n');
+        file.write_all(&text)?;
+        file.sync_data()?;
+        *last = Some((number + 1, hash));
+        Ok(())
+    }
+}
+
+/// Number and hash of the last whole line. A torn last line, of a process that was killed, is cut off: its answer was
+/// not given.
+fn tail(path: &Path) -> std::io::Result<(u64, String)> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((0, String::new())),
+        Err(error) => return Err(error),
+    };
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if whole < bytes.len() {
+        std::fs::OpenOptions::new().write(true).open(path)?.set_len(whole as u64)?;
+    }
+    let last = bytes[..whole].split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
+    match last {
+        None => Ok((0, String::new())),
+        Some(line) => {
+            let line: Line = serde_json::from_slice(line)?;
+            Ok((line.number, line.hash))
+        }
+    }
+}
+
+/// Checks the whole log: gives the number of lines, or the first line that does not fit and why.
+pub fn verify(path: &Path) -> Result<u64, String> {
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut before = String::new();
+    let mut number = 0;
+    for text in BufReader::new(file).lines() {
+        let text = text.map_err(|error| error.to_string())?;
+        let place = number + 1;
+        let line: Line = serde_json::from_str(&text).map_err(|_| format!("line {place} is not a line of the log"))?;
+        if line.number != place || line.before != before {
+            return Err(format!("line {place} does not follow the one before: a line was taken out or put in"));
+        }
+        let hash = seal(line.number, &line.entry, &line.before).map_err(|error| error.to_string())?;
+        if hash != line.hash {
+            return Err(format!("line {place} was changed after it was written"));
+        }
+        (before, number) = (hash, place);
+    }
+    Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(rows: u64) -> Entry {
+        Entry {
+            at: "2020-11-03T00:00:00Z".into(),
+            who: "local".into(),
+            role: "admin".into(),
+            purpose: None,
+            route: "/v1/voters/{id}".into(),
+            filter: serde_json::json!({"b": 1, "a": [1.5, "x"]}),
+            rows,
+            columns: vec!["voter_id".into()],
+            release: "r1".into(),
+        }
+    }
+
+    #[test]
+    fn every_change_of_the_log_shows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("audit.ndjson");
+        (0..3).for_each(|rows| Audit::new(path.clone()).record(entry(rows)).expect("recorded"));
+        assert_eq!(verify(&path), Ok(3));
+        let text = std::fs::read_to_string(&path).expect("the log");
+        let lines: Vec<&str> = text.lines().collect();
+        for (changed, what) in [
+            (text.replace("\"rows\":1", "\"rows\":7"), "changed"),
+            (format!("{}\n{}\n", lines[0], lines[2]), "taken out"),
+            (format!("{}\n{}\n", lines[1], lines[2]), "taken out"),
+        ] {
+            std::fs::write(&path, changed).expect("written");
+            assert!(verify(&path).is_err_and(|error| error.contains(what)));
+        }
+        // A line torn by a killed process is cut off, and the chain goes on.
+        std::fs::write(&path, format!("{text}{{\"number\":4,")).expect("written");
+        Audit::new(path.clone()).record(entry(9)).expect("recorded");
+        assert_eq!(verify(&path), Ok(4));
+    }
+}

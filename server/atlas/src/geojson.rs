@@ -1,0 +1,97 @@
+//! Areas written as GeoJSON.
+
+use geo::{Coord, LineString, MultiPolygon, Polygon};
+use serde_json::Value;
+
+use crate::{Error, Outline};
+
+/// Points that one shape may have.
+const MOST_POINTS: usize = 5_000_000;
+
+impl Outline {
+    /// Reads a GeoJSON Polygon or MultiPolygon, a GeometryCollection of them, or a Feature with one. Coordinates are
+    /// longitude and latitude in degrees; rings need not be closed.
+    pub fn from_geojson(value: &Value) -> Result<Outline, Error> {
+        let mut polygons = Vec::new();
+        collect(value, &mut polygons)?;
+        Outline::new(MultiPolygon(polygons)).ok_or_else(|| wrong("it holds no area"))
+    }
+}
+
+fn wrong(detail: impl Into<String>) -> Error {
+    Error::Geometry { detail: detail.into() }
+}
+
+fn collect(value: &Value, polygons: &mut Vec<Polygon<f64>>) -> Result<(), Error> {
+    let list = |value: &'_ Value, name: &str| -> Result<Vec<Value>, Error> {
+        value.as_array().cloned().ok_or_else(|| wrong(format!("{name} must be a list")))
+    };
+    match value.get("type").and_then(Value::as_str) {
+        Some("Feature") => collect(&value["geometry"], polygons),
+        Some("GeometryCollection") => list(&value["geometries"], "geometries")?.iter().try_for_each(|part| {
+            match part["type"].as_str() {
+                Some("GeometryCollection") => Err(wrong("a GeometryCollection lies in another one")),
+                _ => collect(part, polygons),
+            }
+        }),
+        Some("Polygon") => polygon(&value["coordinates"], polygons),
+        Some("MultiPolygon") => {
+            let parts = value["coordinates"].as_array().ok_or_else(|| wrong("coordinates must be a list"))?;
+            parts.iter().try_for_each(|part| polygon(part, polygons))
+        }
+        Some(other) => Err(wrong(format!("a {other} is no area: give a Polygon or a MultiPolygon"))),
+        None => Err(wrong("a geometry needs its type: Polygon or MultiPolygon")),
+    }
+}
+
+fn polygon(value: &Value, polygons: &mut Vec<Polygon<f64>>) -> Result<(), Error> {
+    let rings = value.as_array().ok_or_else(|| wrong("a polygon is a list of rings"))?;
+    let mut lines = rings.iter().map(ring).collect::<Result<Vec<_>, _>>()?.into_iter();
+    let exterior = lines.next().ok_or_else(|| wrong("a polygon without a ring"))?;
+    polygons.push(Polygon::new(exterior, lines.collect()));
+    let points: usize = polygons.iter().map(|polygon| polygon.exterior().0.len()).sum();
+    if points > MOST_POINTS { Err(wrong(format!("more than {MOST_POINTS} points"))) } else { Ok(()) }
+}
+
+fn ring(value: &Value) -> Result<LineString<f64>, Error> {
+    let points = value.as_array().ok_or_else(|| wrong("a ring is a list of points"))?;
+    let mut line = Vec::with_capacity(points.len());
+    for point in points {
+        let (Some(x), Some(y)) = (point.get(0).and_then(Value::as_f64), point.get(1).and_then(Value::as_f64))
+        else {
+            return Err(wrong("a point is a list of longitude and latitude"));
+        };
+        if x.abs() > 180.0 || y.abs() > 90.0 {
+            return Err(wrong("longitudes lie within 180 and latitudes within 90 degrees"));
+        }
+        line.push(Coord { x, y });
+    }
+    if line.len() < 3 {
+        return Err(wrong("a ring has at least three points"));
+    }
+    Ok(LineString(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn areas_are_read_and_everything_else_is_told_what_it_is() {
+        let square =
+            json!([[[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]], [[1, 1], [2, 1], [2, 2], [1, 2], [1, 1]]]);
+        let outline =
+            Outline::from_geojson(&json!({"type": "Polygon", "coordinates": square})).expect("a square");
+        assert!(outline.covers(3.0, 3.0) && !outline.covers(1.5, 1.5) && !outline.covers(5.0, 1.0));
+        for bad in [
+            json!({"type": "Point", "coordinates": [1, 2]}),
+            json!({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}),
+            json!({"type": "Polygon", "coordinates": [[[0, 0], [1, "x"], [2, 2]]]}),
+            json!({"type": "MultiPolygon", "coordinates": []}),
+            json!(3),
+        ] {
+            assert!(Outline::from_geojson(&bad).is_err(), "{bad}");
+        }
+    }
+}

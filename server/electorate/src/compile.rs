@@ -1,0 +1,368 @@
+//! Filters made ready: names looked up, districts turned into runs of rows, shapes into bitmaps.
+
+use bellwether_atlas::Outline;
+use bellwether_schema::ids::Kind;
+use serde_json::Value;
+
+use crate::evaluate::{Filter, Node};
+use crate::filter::{Elections, Fault, Test, Where};
+use crate::{Coding, Column, Electorate, kind_index, nearest};
+
+/// Codes that the schema knows for a field, whether or not a voter has them.
+const VOCABULARY: [(&str, &[&str]); 5] = [
+    ("party", &["DEM", "REP", "LIB", "GRE", "CON", "UNA", "UNI", "APV", "NON", "OTH", "UNK"]),
+    ("gender", &["F", "M", "X", "U"]),
+    ("race", &["white", "black", "hispanic", "asian", "native", "pacific", "multi", "other", "unknown"]),
+    ("ethnicity", &["hispanic", "not_hispanic", "unknown"]),
+    ("status", &["active", "inactive", "pending", "removed"]),
+];
+
+/// Words that states use for the codes of the schema.
+const ALIASES: [(&str, &str, &str); 6] = [
+    ("party", "UAF", "UNA"),
+    ("party", "NPA", "UNA"),
+    ("party", "LBR", "LIB"),
+    ("party", "GRN", "GRE"),
+    ("party", "ACN", "CON"),
+    ("party", "CST", "CON"),
+];
+
+/// Outlines that a filter may name by vintage.
+pub trait Outlines {
+    /// Years in which the lines of a district are loaded, the newest first.
+    fn vintages(&self, kind: Kind, id: &str) -> Vec<i64>;
+    fn outline(&self, kind: Kind, id: &str, vintage: i64) -> Option<Outline>;
+    /// Every id of a kind, to name the nearest.
+    fn ids(&self, kind: Kind) -> Vec<String>;
+}
+
+/// An area in which voters are looked for.
+pub struct Shape(pub Outline);
+
+struct Compiler<'a> {
+    electorate: &'a Electorate,
+    outlines: &'a dyn Outlines,
+    faults: Vec<Fault>,
+}
+
+impl Electorate {
+    /// Makes a filter ready. The faults name the nearest known fields, codes, districts, elections and models.
+    pub fn compile(&self, filter: &Where, outlines: &dyn Outlines) -> Result<Filter, Vec<Fault>> {
+        let mut compiler = Compiler { electorate: self, outlines, faults: Vec::new() };
+        let node = compiler.node(filter);
+        if compiler.faults.is_empty() { Ok(Filter::new(node, self.rows())) } else { Err(compiler.faults) }
+    }
+
+    /// A bitmap of the voters whose coordinate lies in the outline.
+    pub fn within(&self, outline: &Outline) -> Vec<u64> {
+        let mut words = vec![0u64; self.words()];
+        let [west, south, east, north] = outline.extent();
+        for run in &self.runs {
+            let [a, b, c, d] = run.extent;
+            // An extent that holds nothing is not a number, and so lies nowhere.
+            let meets = a <= east && c >= west && b <= north && d >= south;
+            if !meets {
+                continue;
+            }
+            for row in run.start as usize..run.end as usize {
+                let [longitude, latitude] = self.points[row];
+                if longitude.is_finite() && outline.covers(longitude, latitude) {
+                    words[row / 64] |= 1 << (row % 64);
+                }
+            }
+        }
+        words
+    }
+}
+
+impl Compiler<'_> {
+    fn fault(&mut self, at: &str, detail: String) -> Node {
+        self.faults.push(Fault { at: at.to_string(), detail });
+        Node::Nobody
+    }
+
+    fn node(&mut self, filter: &Where) -> Node {
+        match filter {
+            Where::All(list) => Node::All(list.iter().map(|one| self.node(one)).collect()),
+            Where::Any(list) => Node::Any(list.iter().map(|one| self.node(one)).collect()),
+            Where::Not(inner) => Node::Not(Box::new(self.node(inner))),
+            Where::Field { at, name, test } => self.field(at, name, test),
+            Where::District { at, kind, ids } => {
+                let Some(kind) = Kind::parse(kind) else {
+                    return self.fault(at, format!("unknown kind {kind}"));
+                };
+                let nodes: Vec<Node> = ids.iter().map(|id| self.district(at, kind, id)).collect();
+                match nodes.len() {
+                    1 => nodes.into_iter().next().unwrap_or(Node::Nobody),
+                    _ => Node::Any(nodes),
+                }
+            }
+            Where::Voted { at, elections, at_least, at_most } => {
+                self.voted(at, elections, *at_least, *at_most)
+            }
+            Where::Score { at, model, low, high } => {
+                let known = &self.electorate.scores;
+                match known.iter().position(|(name, _)| name == model) {
+                    Some(at) => Node::Score { model: at, low: *low as f32, high: *high as f32 },
+                    None => {
+                        let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+                        let detail = unknown("model", model, &names, "no model is published");
+                        self.fault(&format!("{at}/model"), detail)
+                    }
+                }
+            }
+            Where::Contact { at, results, within_days } => self.contact(at, results, *within_days),
+            Where::Within { at, geometry } => match Outline::from_geojson(geometry) {
+                Ok(outline) => Node::Bitmap(self.electorate.within(&outline)),
+                Err(error) => self.fault(at, error.to_string()),
+            },
+        }
+    }
+
+    fn field(&mut self, at: &str, name: &str, test: &Test) -> Node {
+        let electorate = self.electorate;
+        if name == "phone" {
+            return match test {
+                Test::IsNull(null) => Node::Phone { none: *null },
+                _ => self.fault(at, "phone takes is_null only".into()),
+            };
+        }
+        let Some(column) = electorate.column(name) else {
+            let mut known: Vec<&str> = electorate.columns.iter().map(|column| column.name).collect();
+            known.push("phone");
+            let detail = unknown("field", name, &known, "there are none");
+            return self.fault(&format!("{at}/field"), detail);
+        };
+        let of = &electorate.columns[column];
+        match test {
+            Test::IsNull(true) => Node::Codes { column, codes: vec![0] },
+            Test::IsNull(false) => Node::Not(Box::new(Node::Codes { column, codes: vec![0] })),
+            Test::In(values) => {
+                let place = |index: usize| {
+                    if values.len() == 1 { at.to_string() } else { format!("{at}/in/{index}") }
+                };
+                let mut codes = Vec::with_capacity(values.len());
+                for (index, value) in values.iter().enumerate() {
+                    match code(of, value) {
+                        Ok(code) => codes.extend(code),
+                        Err(detail) => drop(self.fault(&place(index), detail)),
+                    }
+                }
+                codes.sort_unstable();
+                codes.dedup();
+                Node::Codes { column, codes }
+            }
+            Test::Between(low, high) => match (bound(of, low, true), bound(of, high, false)) {
+                (Ok(low), Ok(high)) => Node::Between { column, low: low.max(1), high },
+                (Err(detail), _) | (_, Err(detail)) => self.fault(&format!("{at}/between"), detail),
+            },
+        }
+    }
+
+    fn district(&mut self, at: &str, kind: Kind, text: &str) -> Node {
+        let electorate = self.electorate;
+        let (id, vintage) = match text.rsplit_once('@') {
+            None => (text, None),
+            Some((id, year)) => match year.parse::<i64>() {
+                Ok(year) => (id, Some(year)),
+                Err(_) => return self.fault(at, format!("behind the @ of {text} stands a year")),
+            },
+        };
+        let code = electorate.districts[kind_index(kind)].code(id);
+        let vintages =
+            if vintage.is_some() || code.is_none() { self.outlines.vintages(kind, id) } else { Vec::new() };
+        if let Some(asked) = vintage.filter(|asked| vintages.first() != Some(asked)) {
+            return match self.outlines.outline(kind, id, asked) {
+                Some(outline) => Node::Bitmap(electorate.within(&outline)),
+                None => {
+                    let known: Vec<String> = vintages.iter().map(|year| format!("{id}@{year}")).collect();
+                    let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
+                    self.fault(at, format!("no lines of {text} are loaded; there are {known}"))
+                }
+            };
+        }
+        match code {
+            Some(code) => Node::Rows(electorate.rows_of(kind, code)),
+            // Known, but nobody lives there.
+            None if !vintages.is_empty() => Node::Nobody,
+            None => {
+                let mut ids = self.outlines.ids(kind);
+                ids.extend(electorate.districts[kind_index(kind)].values.iter().cloned());
+                ids.sort();
+                ids.dedup();
+                let known: Vec<&str> = ids.iter().map(String::as_str).collect();
+                self.fault(at, unknown(kind.name(), id, &known, "none is loaded"))
+            }
+        }
+    }
+
+    fn voted(&mut self, at: &str, elections: &Elections, at_least: usize, at_most: Option<usize>) -> Node {
+        let known: Vec<&str> = self
+            .electorate
+            .participation
+            .iter()
+            .map(|participation| participation.election.as_str())
+            .collect();
+        let elections = match elections {
+            Elections::Named(names) => {
+                let mut places = Vec::new();
+                for (index, name) in names.iter().enumerate() {
+                    match self.electorate.election(name) {
+                        Some(place) => places.push(place),
+                        None => {
+                            let detail = unknown("election", name, &known, "no history is loaded");
+                            self.fault(&format!("{at}/in/{index}"), detail);
+                        }
+                    }
+                }
+                places.sort_unstable();
+                places.dedup();
+                places
+            }
+            Elections::Last { count, kind } => {
+                let of_kind =
+                    |name: &str| kind.as_ref().is_none_or(|kind| name.split('/').nth(1) == Some(kind));
+                let fits = known.iter().enumerate().filter(|(_, name)| of_kind(name));
+                let fits: Vec<usize> = fits.map(|(place, _)| place).collect();
+                if let (true, Some(kind)) = (fits.is_empty(), kind) {
+                    let mut types: Vec<&str> =
+                        known.iter().filter_map(|name| name.split('/').nth(1)).collect();
+                    types.sort_unstable();
+                    types.dedup();
+                    let detail = unknown("type", kind, &types, "no history is loaded");
+                    return self.fault(&format!("{at}/type"), detail);
+                }
+                fits.into_iter().take(*count).collect()
+            }
+        };
+        Node::Voted { elections, at_least, at_most: at_most.unwrap_or(usize::MAX) }
+    }
+
+    fn contact(&mut self, at: &str, results: &[String], within_days: Option<u32>) -> Node {
+        const RESULTS: [&str; 10] = [
+            "canvassed",
+            "not_home",
+            "refused",
+            "moved",
+            "deceased",
+            "inaccessible",
+            "language",
+            "wrong_number",
+            "left_message",
+            "other",
+        ];
+        let electorate = self.electorate;
+        if let Some(result) = results.iter().find(|result| !RESULTS.contains(&result.as_str())) {
+            return self.fault(&format!("{at}/result"), unknown("result", result, &RESULTS, ""));
+        }
+        let codes: Vec<Option<u32>> =
+            results.iter().map(|result| electorate.contact_results.code(result)).collect();
+        let since = within_days.map_or(i32::MIN, |days| electorate.today.saturating_sub(days as i32));
+        let mut words = vec![0u64; electorate.words()];
+        for (row, code, day) in &electorate.contacts {
+            if *day >= since && (codes.is_empty() || codes.contains(&Some(*code))) {
+                words[*row as usize / 64] |= 1 << (row % 64);
+            }
+        }
+        Node::Bitmap(words)
+    }
+}
+
+/// "unknown field parti; nearest: party".
+fn unknown(what: &str, asked: &str, known: &[&str], none: &str) -> String {
+    if known.is_empty() {
+        return format!("unknown {what} {asked}: {none}");
+    }
+    let near = nearest(asked, known.iter().copied());
+    match (near.is_empty(), known.len()) {
+        (_, ..=12) => format!("unknown {what} {asked}; there are {}", known.join(", ")),
+        (false, _) => format!("unknown {what} {asked}; nearest: {}", near.join(", ")),
+        (true, _) => format!("unknown {what} {asked}; one is {}", known[0]),
+    }
+}
+
+/// The code of a value; none where no voter has it.
+fn code(column: &Column, value: &Value) -> Result<Option<u32>, String> {
+    match &column.coding {
+        Coding::Texts(dictionary) => {
+            let text = value.as_str().ok_or_else(|| format!("{} is a text", column.name))?;
+            let alias = ALIASES.iter().find(|(field, word, _)| *field == column.name && *word == text);
+            let text = alias.map_or(text, |(.., code)| code);
+            let found = dictionary.code(text);
+            let vocabulary = VOCABULARY.iter().find(|(field, _)| *field == column.name);
+            match (found, vocabulary) {
+                (None, Some((_, known))) if !known.contains(&text) => {
+                    Err(unknown(column.name, text, known, ""))
+                }
+                (found, _) => Ok(found),
+            }
+        }
+        Coding::Numbers { base } => {
+            let number = value.as_f64().ok_or_else(|| format!("{} is a number", column.name))?;
+            let code = number - *base as f64 + 1.0;
+            Ok((code.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&code)).then_some(code as u32))
+        }
+        Coding::Days { base } => {
+            let code = day(column, value)? - base + 1;
+            Ok(u32::try_from(code).ok().filter(|code| *code > 0))
+        }
+    }
+}
+
+/// The code of one end of a range; an open end is as far as codes go.
+fn bound(column: &Column, value: &Value, low: bool) -> Result<u32, String> {
+    let clamp = |code: f64| code.clamp(0.0, f64::from(u32::MAX)) as u32;
+    match (&column.coding, value) {
+        (Coding::Texts(_), _) => Err(format!("{} has no order: use in", column.name)),
+        (_, Value::Null) => Ok(if low { 1 } else { u32::MAX }),
+        (Coding::Numbers { base }, value) => {
+            let number = value.as_f64().ok_or_else(|| format!("{} is a number", column.name))?;
+            let code = number - *base as f64 + 1.0;
+            Ok(clamp(if low { code.ceil() } else { code.floor() }))
+        }
+        (Coding::Days { base }, value) => Ok(clamp((day(column, value)? - base + 1) as f64)),
+    }
+}
+
+/// Days since 1970-01-01 of a date written as `2020-11-03`.
+fn day(column: &Column, value: &Value) -> Result<i64, String> {
+    let wrong = || format!("{} is a date, such as \"2020-11-03\"", column.name);
+    let text = value.as_str().ok_or_else(wrong)?;
+    let mut parts =
+        text.split('-').map(|part| part.parse::<i64>().ok().filter(|_| part.len() == 4 || part.len() == 2));
+    let (Some(Some(year)), Some(Some(month)), Some(Some(day)), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(wrong());
+    };
+    let long = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = [31, if long(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let most = usize::try_from(month - 1).ok().and_then(|month| days.get(month)).copied();
+    if !most.is_some_and(|most| (1..=most).contains(&day)) || text.len() != 10 {
+        return Err(wrong());
+    }
+    Ok(days_from_civil(year, month, day))
+}
+
+/// Days since 1970-01-01 in the Gregorian calendar (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year - era * 400;
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_counted_as_calendars_count_them() {
+        for (date, days) in
+            [((1970, 1, 1), 0), ((2000, 3, 1), 11_017), ((2020, 11, 3), 18_569), ((1800, 1, 1), -62_091)]
+        {
+            assert_eq!(days_from_civil(date.0, date.1, date.2), days);
+        }
+    }
+}

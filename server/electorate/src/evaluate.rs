@@ -1,0 +1,422 @@
+//! Filters at work: chunks of words in, bitmaps of the voters that match out, and what is counted on them.
+
+use bellwether_schema::ids::Kind;
+
+use crate::sliced::Sliced;
+use crate::{Electorate, Groups, Turnout, kind_index};
+
+/// Words that are worked on at a time: a few of them fit into the fastest cache.
+pub(crate) const CHUNK: usize = 256;
+
+/// A filter made ready for one electorate.
+#[derive(Debug)]
+pub struct Filter {
+    node: Node,
+    /// Rows outside of which nobody can match, as sorted ranges of whole words.
+    words: Vec<(usize, usize)>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Node {
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    Not(Box<Node>),
+    Nobody,
+    Codes {
+        column: usize,
+        codes: Vec<u32>,
+    },
+    Between {
+        column: usize,
+        low: u32,
+        high: u32,
+    },
+    /// Sorted ranges of rows.
+    Rows(Vec<(u32, u32)>),
+    Voted {
+        elections: Vec<usize>,
+        at_least: usize,
+        at_most: usize,
+    },
+    Score {
+        model: usize,
+        low: f32,
+        high: f32,
+    },
+    Phone {
+        none: bool,
+    },
+    Bitmap(Vec<u64>),
+}
+
+/// How many there are of those who match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub voters: u64,
+    /// People at one address, the unit included.
+    pub households: u64,
+    /// Addresses without the unit: where a canvasser stops.
+    pub doors: u64,
+    /// Different telephone numbers.
+    pub phones: u64,
+}
+
+impl Filter {
+    pub(crate) fn new(node: Node, rows: usize) -> Filter {
+        let mut words = vec![(0, rows.div_ceil(64))];
+        if let Some(ranges) = node.ranges() {
+            words = whole_words(&ranges);
+        }
+        Filter { node, words }
+    }
+
+    /// Words that must be looked at: how much work the filter is.
+    pub fn work(&self) -> usize {
+        let words: usize = self.words.iter().map(|(start, end)| end - start).sum();
+        words * self.node.size()
+    }
+}
+
+/// Ranges of rows as ranges of words; those that nearly touch become one.
+fn whole_words(ranges: &[(u32, u32)]) -> Vec<(usize, usize)> {
+    let mut words: Vec<(usize, usize)> = Vec::new();
+    for (start, end) in ranges {
+        let (start, end) = (*start as usize / 64, (*end as usize).div_ceil(64));
+        match words.last_mut() {
+            Some(last) if start <= last.1 + 4 => last.1 = last.1.max(end),
+            _ => words.push((start, end)),
+        }
+    }
+    words
+}
+
+impl Node {
+    /// Rows outside of which the node cannot hold; none where it may hold anywhere.
+    fn ranges(&self) -> Option<Vec<(u32, u32)>> {
+        match self {
+            Node::Rows(ranges) => Some(ranges.clone()),
+            Node::Nobody => Some(Vec::new()),
+            Node::All(list) => {
+                list.iter().filter_map(Node::ranges).reduce(|one, other| intersect(&one, &other))
+            }
+            Node::Any(list) => {
+                let mut all = Vec::new();
+                for node in list {
+                    all.extend(node.ranges()?);
+                }
+                all.sort_unstable();
+                Some(all)
+            }
+            _ => None,
+        }
+    }
+
+    /// Passes over a word that the node takes, roughly.
+    fn size(&self) -> usize {
+        match self {
+            Node::All(list) | Node::Any(list) => 1 + list.iter().map(Node::size).sum::<usize>(),
+            Node::Not(inner) => 1 + inner.size(),
+            Node::Nobody | Node::Rows(_) | Node::Bitmap(_) => 1,
+            Node::Codes { codes, .. } => 4 * codes.len(),
+            Node::Between { .. } => 24,
+            Node::Voted { elections, .. } => 1 + 2 * elections.len(),
+            Node::Score { .. } | Node::Phone { .. } => 32,
+        }
+    }
+}
+
+fn intersect(one: &[(u32, u32)], other: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    let (mut i, mut j, mut both) = (0, 0, Vec::new());
+    while let (Some(a), Some(b)) = (one.get(i), other.get(j)) {
+        let (start, end) = (a.0.max(b.0), a.1.min(b.1));
+        if start < end {
+            both.push((start, end));
+        }
+        if a.1 < b.1 { i += 1 } else { j += 1 }
+    }
+    both
+}
+
+impl Electorate {
+    /// Rows of a district as sorted ranges.
+    pub(crate) fn rows_of(&self, kind: Kind, code: u32) -> Vec<(u32, u32)> {
+        let at = kind_index(kind);
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for run in self.runs.iter().filter(|run| run.districts[at] == code) {
+            match ranges.last_mut() {
+                Some(last) if last.1 == run.start => last.1 = run.end,
+                _ => ranges.push((run.start, run.end)),
+            }
+        }
+        ranges
+    }
+
+    /// Hands over the words in which somebody may match, chunk by chunk: the number of the first, and the words.
+    pub(crate) fn scan(&self, filter: &Filter, mut each: impl FnMut(usize, &[u64])) {
+        let mut out = [0u64; CHUNK];
+        let last = self.words().wrapping_sub(1);
+        let beyond = match self.rows % 64 {
+            0 => !0,
+            rest => (1u64 << rest) - 1,
+        };
+        for (start, end) in &filter.words {
+            let mut at = *start;
+            while at < *end {
+                let count = (end - at).min(CHUNK);
+                let words = &mut out[..count];
+                self.evaluate(&filter.node, at, words);
+                if at + count > last {
+                    words[last - at] &= beyond;
+                }
+                each(at, words);
+                at += count;
+            }
+        }
+    }
+
+    /// The bitmap of all who match.
+    pub fn bitmap(&self, filter: &Filter) -> Vec<u64> {
+        let mut bitmap = vec![0u64; self.words()];
+        self.scan(filter, |at, words| bitmap[at..at + words.len()].copy_from_slice(words));
+        bitmap
+    }
+
+    /// How many voters match.
+    pub fn voters(&self, filter: &Filter) -> u64 {
+        let mut voters = 0;
+        self.scan(filter, |_, words| {
+            voters += words.iter().map(|word| u64::from(word.count_ones())).sum::<u64>()
+        });
+        voters
+    }
+
+    /// Voters, households, doors and telephone numbers of those who match.
+    pub fn count(&self, filter: &Filter) -> Counts {
+        let mut counts = Counts::default();
+        let mut households = Firsts::default();
+        let mut doors = Firsts::default();
+        let mut phones = vec![0u64; (self.phone_count as usize + 1).div_ceil(64)];
+        self.scan(filter, |at, words| {
+            households.enter(&self.households, at);
+            doors.enter(&self.doors, at);
+            for (offset, word) in words.iter().enumerate() {
+                let place = at + offset;
+                counts.voters += u64::from(word.count_ones());
+                let addressed = word & self.addressed[place];
+                counts.households +=
+                    u64::from(households.word(&self.households, place, addressed).count_ones());
+                counts.doors += u64::from(doors.word(&self.doors, place, addressed).count_ones());
+                if !self.phones.is_empty() {
+                    let mut rest = *word;
+                    while rest != 0 {
+                        let phone = self.phones[place * 64 + rest.trailing_zeros() as usize];
+                        rest &= rest - 1;
+                        phones[phone as usize / 64] |= 1 << (phone % 64);
+                    }
+                }
+            }
+        });
+        if let Some(first) = phones.first_mut() {
+            *first &= !1;
+        }
+        counts.phones = phones.iter().map(|word| u64::from(word.count_ones())).sum();
+        counts
+    }
+
+    fn evaluate(&self, node: &Node, at: usize, out: &mut [u64]) {
+        let range = at..at + out.len();
+        match node {
+            Node::All(list) => {
+                out.fill(!0);
+                let mut other = [0u64; CHUNK];
+                let other = &mut other[..out.len()];
+                for node in list {
+                    self.evaluate(node, at, other);
+                    let mut any = 0;
+                    for (out, other) in out.iter_mut().zip(other.iter()) {
+                        *out &= other;
+                        any |= *out;
+                    }
+                    if any == 0 {
+                        return;
+                    }
+                }
+            }
+            Node::Any(list) => {
+                out.fill(0);
+                let mut other = [0u64; CHUNK];
+                let other = &mut other[..out.len()];
+                for node in list {
+                    self.evaluate(node, at, other);
+                    out.iter_mut().zip(other.iter()).for_each(|(out, other)| *out |= other);
+                }
+            }
+            Node::Not(inner) => {
+                self.evaluate(inner, at, out);
+                out.iter_mut().for_each(|out| *out = !*out);
+            }
+            Node::Nobody => out.fill(0),
+            Node::Codes { column, codes } => {
+                out.fill(0);
+                let sliced = &self.columns[*column].sliced;
+                codes.iter().for_each(|code| sliced.add_equal(*code, range.clone(), out));
+            }
+            Node::Between { column, low, high } => {
+                out.fill(0);
+                self.columns[*column].sliced.add_between(*low, *high, range, out);
+            }
+            Node::Rows(ranges) => {
+                out.fill(0);
+                fill(ranges, at, out);
+            }
+            Node::Voted { elections, at_least, at_most } => {
+                self.voted(elections, *at_least, *at_most, at, out)
+            }
+            Node::Score { model, low, high } => {
+                let scores = &self.scores[*model].1;
+                for (offset, out) in out.iter_mut().enumerate() {
+                    let start = (at + offset) * 64;
+                    let rows = &scores[start.min(scores.len())..(start + 64).min(scores.len())];
+                    let fits = |score: &f32| u64::from(*score >= *low && *score <= *high);
+                    *out = rows.iter().enumerate().fold(0, |word, (row, score)| word | fits(score) << row);
+                }
+            }
+            Node::Phone { none } => {
+                for (offset, out) in out.iter_mut().enumerate() {
+                    let start = (at + offset) * 64;
+                    let rows =
+                        &self.phones[start.min(self.phones.len())..(start + 64).min(self.phones.len())];
+                    let has = rows
+                        .iter()
+                        .enumerate()
+                        .fold(0, |word, (row, phone)| word | u64::from(*phone != 0) << row);
+                    *out = if *none { !has } else { has };
+                }
+            }
+            Node::Bitmap(words) => out.copy_from_slice(&words[range]),
+        }
+    }
+
+    /// Words of one election's bitmap, added to `out`.
+    pub(crate) fn add_turnout(&self, election: usize, at: usize, out: &mut [u64]) {
+        match &self.participation[election].voters {
+            Turnout::Bitmap(words) => {
+                out.iter_mut().zip(&words[at..]).for_each(|(out, word)| *out |= word);
+            }
+            Turnout::Rows(rows) => {
+                let from = rows.partition_point(|row| (*row as usize) < at * 64);
+                let end = (at + out.len()) * 64;
+                for row in rows[from..].iter().take_while(|row| (**row as usize) < end) {
+                    out[*row as usize / 64 - at] |= 1 << (row % 64);
+                }
+            }
+        }
+    }
+
+    fn voted(&self, elections: &[usize], at_least: usize, at_most: usize, at: usize, out: &mut [u64]) {
+        out.fill(0);
+        if at_least > elections.len() || at_least > at_most {
+            return;
+        }
+        if at_least == 1 && at_most >= elections.len() {
+            elections.iter().for_each(|election| self.add_turnout(*election, at, out));
+            return;
+        }
+        let planes = self.turnout_counts(elections, at, out.len());
+        let most = u32::try_from(at_most).unwrap_or(u32::MAX);
+        Sliced::of(planes).add_between(at_least as u32, most, 0..out.len(), out);
+    }
+
+    /// In how many of the elections each voter took part, as bitmaps of the count's bits.
+    pub(crate) fn turnout_counts(&self, elections: &[usize], at: usize, words: usize) -> Vec<Vec<u64>> {
+        let bits = (usize::BITS - elections.len().leading_zeros()) as usize;
+        let mut planes = vec![vec![0u64; words]; bits];
+        let mut one = vec![0u64; words];
+        for election in elections {
+            one.fill(0);
+            self.add_turnout(*election, at, &mut one);
+            // One bit is added to every counter at once.
+            for plane in &mut planes {
+                for (plane, one) in plane.iter_mut().zip(&mut one) {
+                    let carry = *plane & *one;
+                    *plane ^= *one;
+                    *one = carry;
+                }
+            }
+        }
+        planes
+    }
+}
+
+/// Sets the rows of sorted ranges in the words from `at` on.
+fn fill(ranges: &[(u32, u32)], at: usize, out: &mut [u64]) {
+    let (first, last) = (at * 64, (at + out.len()) * 64);
+    let from = ranges.partition_point(|(_, end)| *end as usize <= first);
+    for (start, end) in ranges[from..].iter().take_while(|(start, _)| (*start as usize) < last) {
+        let (start, end) = ((*start as usize).max(first) - first, (*end as usize).min(last) - first);
+        let (head, tail) = (start / 64, (end - 1) / 64);
+        let (low, high) = (!0u64 << (start % 64), !0u64 >> (63 - (end - 1) % 64));
+        if head == tail {
+            out[head] |= low & high;
+        } else {
+            out[head] |= low;
+            out[head + 1..tail].fill(!0);
+            out[tail] |= high;
+        }
+    }
+}
+
+impl Groups {
+    /// Number of the group that a row belongs to, from 1.
+    pub(crate) fn ordinal(&self, row: usize) -> u32 {
+        let (word, bit) = (row / 64, row % 64);
+        let starts = !self.same[word] & (!0u64 >> (63 - bit));
+        self.before[word] + starts.count_ones()
+    }
+
+    pub(crate) fn new(same: Vec<u64>) -> Groups {
+        let mut before = Vec::with_capacity(same.len());
+        let mut count = 0;
+        for word in &same {
+            before.push(count);
+            count += (!word).count_ones();
+        }
+        Groups { same, before }
+    }
+}
+
+/// Finds the first match of each group of neighbouring rows, word after word.
+#[derive(Debug, Default)]
+pub(crate) struct Firsts {
+    /// Whether the group that reaches the end of the last word has a match.
+    open: bool,
+    /// Word and bits of the last match, for when words are skipped.
+    last: Option<(usize, u64)>,
+}
+
+impl Firsts {
+    /// Begins a chunk: a group that began before it may have had its match.
+    pub(crate) fn enter(&mut self, groups: &Groups, at: usize) {
+        let Some((word, bits)) = self.last else { return };
+        let last = word * 64 + 63 - bits.leading_zeros() as usize;
+        // The group that reaches into the chunk has the number of those that started before.
+        self.open = groups.before.get(at).is_some_and(|before| groups.ordinal(last) == *before);
+    }
+
+    /// Those of the matches that are the first of their group.
+    pub(crate) fn word(&mut self, groups: &Groups, place: usize, matches: u64) -> u64 {
+        let same = groups.same[place];
+        // A row has a match before it in its group where the row before matches or has one, carried along the group.
+        let mut after = (matches << 1 | u64::from(self.open)) & same;
+        let mut along = same;
+        for step in [1, 2, 4, 8, 16, 32] {
+            after |= along & (after << step);
+            along &= along << step;
+        }
+        self.open = (matches | after) >> 63 == 1;
+        if matches != 0 {
+            self.last = Some((place, matches));
+        }
+        matches & !after
+    }
+}

@@ -1,0 +1,199 @@
+//! The electorate in memory: the hot columns of every voter as bit slices, and the filters, counts and groups that
+//! are worked out on them. Pure computation: no I/O, no SQL, no names.
+//!
+//! Voters stand in the order of their districts, so that a district is a few runs of rows (`Run`), and within it in
+//! the order of doors and households, so that both can be counted with a few operations a word. A column of codes is
+//! held as one bitmap for each bit of the code: 64 voters are compared by one instruction, and a column takes as many
+//! bits a voter as it has distinct values to tell apart.
+
+mod aggregate;
+mod builder;
+mod compile;
+mod evaluate;
+mod filter;
+mod nearest;
+mod sliced;
+
+use std::collections::HashMap;
+
+use bellwether_schema::ids::Kind;
+
+pub use aggregate::{Cell, Cells, Grouping, Key, Measures, Sum};
+pub use builder::{Builder, Row};
+pub use compile::{Outlines, Shape};
+pub use evaluate::{Counts, Filter};
+pub use filter::{Fault, Test, Where};
+pub use nearest::nearest;
+use sliced::Sliced;
+
+/// Codes of a column of texts, in the order of their first appearance; 0 is null.
+#[derive(Debug, Default)]
+pub struct Dictionary {
+    pub values: Vec<String>,
+    codes: HashMap<String, u32>,
+}
+
+impl Dictionary {
+    /// The code of a value that is there.
+    pub fn code(&self, value: &str) -> Option<u32> {
+        self.codes.get(value).copied()
+    }
+
+    fn intern(&mut self, value: &str) -> u32 {
+        if let Some(code) = self.codes.get(value) {
+            return *code;
+        }
+        self.values.push(value.to_string());
+        let code = self.values.len() as u32;
+        self.codes.insert(value.to_string(), code);
+        code
+    }
+
+    /// The value of a code; none for 0.
+    pub fn value(&self, code: u32) -> Option<&str> {
+        self.values.get((code as usize).checked_sub(1)?).map(String::as_str)
+    }
+}
+
+/// How the values of a field become codes.
+#[derive(Debug)]
+pub enum Coding {
+    /// A code of the schema's own vocabulary, or a text such as a ZIP code.
+    Texts(Dictionary),
+    /// Whole numbers: the code is the value less `base`, plus one.
+    Numbers { base: i64 },
+    /// Days since 1970-01-01, coded like numbers.
+    Days { base: i64 },
+}
+
+/// One hot column.
+#[derive(Debug)]
+pub struct Column {
+    pub name: &'static str,
+    pub coding: Coding,
+    pub(crate) sliced: Sliced,
+}
+
+/// Rows that lie next to each other and share every district.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Run {
+    pub start: u32,
+    pub end: u32,
+    /// Code of the district of each kind, in the order of `Kind::ALL`; 0 where there is none.
+    pub districts: [u32; Kind::ALL.len()],
+    /// West, south, east and north of the voters that have a coordinate; empty where none has.
+    pub extent: [f64; 4],
+}
+
+/// Who took part in one election.
+#[derive(Debug)]
+pub struct Participation {
+    pub election: String,
+    voters: Turnout,
+}
+
+/// A bitmap, or the rows themselves where they are few.
+#[derive(Debug)]
+enum Turnout {
+    Bitmap(Vec<u64>),
+    Rows(Vec<u32>),
+}
+
+/// Groups of neighbouring rows: households and doors.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    /// Bit set where a row belongs to the same group as the row before.
+    same: Vec<u64>,
+    /// Groups that start before each word.
+    before: Vec<u32>,
+}
+
+/// The fields of the electorate, in the order of its columns.
+pub const TEXT_FIELDS: [&str; 8] =
+    ["party", "gender", "race", "ethnicity", "status", "located", "zip", "city"];
+pub const NUMBER_FIELDS: [&str; 2] = ["age", "birth_year"];
+pub const DAY_FIELDS: [&str; 2] = ["registered_on", "party_since"];
+
+/// All voters of a release.
+pub struct Electorate {
+    rows: usize,
+    pub columns: Vec<Column>,
+    pub runs: Vec<Run>,
+    /// District ids by kind, in the order of `Kind::ALL`.
+    pub districts: [Dictionary; Kind::ALL.len()],
+    /// By election, the newest first.
+    pub participation: Vec<Participation>,
+    /// Bit set where the voter has a residence address.
+    addressed: Vec<u64>,
+    households: Groups,
+    doors: Groups,
+    /// Telephone numbers as codes from 1; 0 where there is none. Empty where nobody has one.
+    phones: Vec<u32>,
+    phone_count: u32,
+    /// Longitude and latitude; not numbers where nothing is known.
+    points: Vec<[f64; 2]>,
+    /// Scores by model, 0 to 100; not a number where a voter has none.
+    pub scores: Vec<(String, Vec<f32>)>,
+    /// Contacts: row, code of the result, days since 1970-01-01. Sorted by row.
+    contacts: Vec<(u32, u32, i32)>,
+    contact_results: Dictionary,
+    /// Day from which contacts are counted back: that of the release.
+    today: i32,
+}
+
+impl Electorate {
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn words(&self) -> usize {
+        self.rows.div_ceil(64)
+    }
+
+    /// The column of a field.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Position of an election, from the newest.
+    pub fn election(&self, id: &str) -> Option<usize> {
+        self.participation.iter().position(|participation| participation.election == id)
+    }
+
+    /// Longitude and latitude of a voter.
+    pub fn point(&self, row: usize) -> Option<[f64; 2]> {
+        self.points.get(row).copied().filter(|[longitude, _]| longitude.is_finite())
+    }
+
+    /// The run that a row lies in.
+    pub fn run_of(&self, row: usize) -> Option<&Run> {
+        let at = self.runs.partition_point(|run| run.end as usize <= row);
+        self.runs.get(at)
+    }
+
+    /// Bytes that the hot columns take.
+    pub fn memory(&self) -> usize {
+        let sliced: usize = self.columns.iter().map(|column| column.sliced.memory()).sum();
+        let turnout = |participation: &Participation| match &participation.voters {
+            Turnout::Bitmap(words) => words.len() * 8,
+            Turnout::Rows(rows) => rows.len() * 4,
+        };
+        let groups = |groups: &Groups| groups.same.len() * 8 + groups.before.len() * 4;
+        let scores: usize = self.scores.iter().map(|(_, scores)| scores.len() * 4).sum();
+        sliced
+            + self.participation.iter().map(turnout).sum::<usize>()
+            + self.runs.len() * size_of::<Run>()
+            + self.addressed.len() * 8
+            + groups(&self.households)
+            + groups(&self.doors)
+            + self.phones.len() * 4
+            + self.points.len() * 16
+            + scores
+            + self.contacts.len() * 12
+    }
+}
+
+/// The place of a kind in `Kind::ALL`.
+pub(crate) fn kind_index(kind: Kind) -> usize {
+    Kind::ALL.iter().position(|known| *known == kind).unwrap_or(0)
+}
