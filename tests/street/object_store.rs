@@ -99,7 +99,7 @@ fn a_lake_in_an_object_store_loads_derives_and_answers() {
     store.succeed(&["load", "results", text(&results)]);
     assert_eq!(store.succeed(&["releases"]), releases);
     let query = "SELECT (SELECT count(*) FROM boundaries) AS counties, \
-                 round((SELECT sum(votes) FROM results) - (SELECT sum(votes) FROM district_results WHERE kind = 'county'), 6) AS lost";
+                 round(abs((SELECT sum(votes) FROM results) - (SELECT sum(votes) FROM district_results WHERE kind = 'county')), 6) AS lost";
     let answer = store.succeed(&["sql", query, "--format", "csv"]);
     assert_eq!(answer.lines().nth(1), Some("20,0.0"), "{answer}");
 }

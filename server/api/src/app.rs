@@ -4,14 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bellwether_electorate::{Electorate, Filter};
 use bellwether_lake::Lake;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
+use crate::audit::Audit;
 use crate::config::ServeArgs;
+use crate::disclosure::Disclosure;
 use crate::error::ApiError;
 use crate::jobs::Jobs;
+use crate::keys::Keys;
+use crate::population::{self, Population};
 use crate::serving::{Releases, Serving};
+use crate::state::StateFolder;
 
 /// The running server.
 #[derive(Clone)]
@@ -23,6 +29,10 @@ pub struct App {
     /// Held by the load over HTTP that is under way.
     pub(crate) loading: Arc<tokio::sync::Mutex<()>>,
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) state: StateFolder,
+    pub(crate) keys: Keys,
+    pub(crate) audit: Audit,
+    pub(crate) disclosure: Disclosure,
     engine: Arc<Engine>,
 }
 
@@ -44,24 +54,71 @@ impl Drop for Place {
     }
 }
 
+/// Word operations that are done on the spot: some tenths of a millisecond.
+const LIGHT: usize = 600_000;
+
+/// Name of the audit log in the state folder.
+pub(crate) const AUDIT: &str = "audit.ndjson";
+
+/// The secret that decides how figures are rounded: made once, kept beside the keys.
+fn secret(state: &StateFolder) -> std::io::Result<u64> {
+    const FILE: &str = "rounding.json";
+    if let Some(secret) = state.read(FILE)? {
+        return Ok(secret);
+    }
+    let secret = uuid::Uuid::new_v4().as_u64_pair().0;
+    state.write(FILE, &secret)?;
+    Ok(secret)
+}
+
 /// Longest wait for a seat.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl App {
-    pub fn new(lake: Lake, config: ServeArgs, metrics: PrometheusHandle) -> App {
+    pub fn new(lake: Lake, config: ServeArgs, metrics: PrometheusHandle) -> std::io::Result<App> {
+        let state = config.state.folder(&lake);
+        let disclosure = Disclosure { size: config.small_cell.max(1), secret: secret(&state)? };
         let limits = config.engine.limits();
         let seats = || Arc::new(Semaphore::new(limits.threads * 2));
         let (seats, long_seats) = (seats(), seats());
-        let releases = Releases::new(lake.clone(), config.cache_folder(&lake), limits);
-        App {
+        let releases = Releases::new(lake.clone(), config.cache_folder(&lake), limits, true);
+        Ok(App {
             lake,
+            keys: Keys::open(state.clone())?,
+            audit: Audit::new(state.path(AUDIT)),
+            disclosure,
+            state,
             releases: Arc::new(releases),
             jobs: Jobs::default(),
             loading: Arc::default(),
             metrics,
             engine: Arc::new(Engine { seats, long_seats, waiting: AtomicUsize::new(0), queue: config.queue }),
             config: Arc::new(config),
+        })
+    }
+
+    /// Makes a population's filter ready and works on it: on the spot where that takes some tenths of a millisecond,
+    /// else on the engine's threads. `weight` is what the work does for each word of 64 voters, in word operations.
+    pub(crate) async fn evaluate<T: Send + 'static>(
+        &self,
+        serving: &Arc<Serving>,
+        population: Population,
+        weight: usize,
+        work: impl FnOnce(&Serving, &Electorate, &Filter) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        if population::is_light(&population.filter) {
+            let electorate = serving.electorate()?;
+            let filter = population.compile(serving, electorate)?;
+            if filter.work() + filter.words() * weight <= LIGHT {
+                return work(serving, electorate, &filter);
+            }
         }
+        let held = serving.clone();
+        self.run(move || {
+            let electorate = held.electorate()?;
+            work(&held, electorate, &population.compile(&held, electorate)?)
+        })
+        .await
     }
 
     /// Runs work that may take more than half a millisecond off the async threads, when a seat is free. Answers

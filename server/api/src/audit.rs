@@ -109,9 +109,12 @@ pub fn verify(path: &Path) -> Result<u64, String> {
     for text in BufReader::new(file).lines() {
         let text = text.map_err(|error| error.to_string())?;
         let place = number + 1;
-        let line: Line = serde_json::from_str(&text).map_err(|_| format!("line {place} is not a line of the log"))?;
+        let line: Line =
+            serde_json::from_str(&text).map_err(|_| format!("line {place} is not a line of the log"))?;
         if line.number != place || line.before != before {
-            return Err(format!("line {place} does not follow the one before: a line was taken out or put in"));
+            return Err(format!(
+                "line {place} does not follow the one before: a line was taken out or put in"
+            ));
         }
         let hash = seal(line.number, &line.entry, &line.before).map_err(|error| error.to_string())?;
         if hash != line.hash {

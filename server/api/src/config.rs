@@ -9,6 +9,8 @@ use bellwether_lake::Lake;
 use bellwether_warehouse::Limits;
 use clap::Args;
 
+use crate::state::StateFolder;
+
 /// Where the lake is.
 #[derive(Debug, Clone, Args)]
 pub struct LakeArgs {
@@ -65,10 +67,28 @@ impl EngineArgs {
     }
 }
 
+/// Where the server keeps what is its own: keys, saved universes, the audit log.
+#[derive(Debug, Clone, Args)]
+pub struct StateArgs {
+    /// Folder for keys, saved universes and the audit log. Default: `.state` beside the lake's tables.
+    #[arg(long = "state", env = "BELLWETHER_STATE")]
+    pub state_folder: Option<PathBuf>,
+}
+
+impl StateArgs {
+    pub fn folder(&self, lake: &Lake) -> StateFolder {
+        StateFolder::new(match &self.state_folder {
+            Some(folder) => folder.clone(),
+            None if lake.location().contains("://") => PathBuf::from("bellwether-state"),
+            None => PathBuf::from(lake.location()).join(".state"),
+        })
+    }
+}
+
 /// What `serve` is told.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// Address to listen on. Without keys the server answers on loopback only.
+    /// Address to listen on. Without keys the server listens on loopback only.
     #[arg(long, env = "BELLWETHER_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
@@ -87,6 +107,13 @@ pub struct ServeArgs {
     /// Largest upload of POST /v1/loads in bytes; it goes to disk. Every other body may have a megabyte.
     #[arg(long, default_value_t = 4 << 30)]
     pub upload_limit: usize,
+
+    #[command(flatten)]
+    pub state: StateArgs,
+
+    /// Counts of fewer voters are not shown to roles without a right to persons.
+    #[arg(long, default_value_t = 10)]
+    pub small_cell: u64,
 
     /// Seconds after which any request is given up.
     #[arg(long, default_value_t = 120)]

@@ -1,15 +1,22 @@
 //! The street side: HTTP routes, one file a resource, and the commands of the `bellwether` binary.
 
+mod access;
 pub mod app;
+mod audit;
 pub mod commands;
 pub mod config;
+mod disclosure;
 mod error;
+mod filter_schema;
 mod jobs;
+mod keys;
 mod loading;
+mod population;
 mod reply;
 mod router;
 mod routes;
 mod serving;
+mod state;
 mod streaming;
 
 pub use router::{openapi, router, serve};

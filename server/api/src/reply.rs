@@ -103,7 +103,7 @@ impl Common {
 }
 
 /// Cursors name the release that they belong to: in another one the rows may stand elsewhere.
-fn cursor(release: &str, offset: u64) -> String {
+pub fn cursor(release: &str, offset: u64) -> String {
     format!("{release}-{offset:x}")
 }
 
@@ -230,17 +230,17 @@ struct Wanted {
     page: Page,
 }
 
+/// The release that a request is about: the one asked for, else the one that its cursor began in, whatever has been
+/// loaded since, else the current one.
+pub async fn serving_of(app: &App, common: &Common, as_of: Option<&str>) -> Result<Arc<Serving>, ApiError> {
+    let cursor = common.after.as_deref().and_then(|cursor| cursor.rsplit_once('-'));
+    app.serving(as_of.or(cursor.map(|(release, _)| release))).await
+}
+
 impl TableRequest<'_> {
     async fn wanted(&self, app: &App) -> Result<Wanted, ApiError> {
-        // A cursor goes on in the release that it began in, whatever has been loaded since.
-        let of_cursor = self
-            .common
-            .after
-            .as_deref()
-            .and_then(|cursor| cursor.rsplit_once('-'))
-            .map(|(release, _)| release);
         let format = self.common.format(self.headers)?;
-        let serving = app.serving(self.common.as_of.as_deref().or(of_cursor)).await?;
+        let serving = serving_of(app, self.common, self.common.as_of.as_deref()).await?;
         let page = self.common.page(&serving.release.id, format)?;
         Ok(Wanted { serving, format, page })
     }
@@ -278,6 +278,16 @@ fn encode(serving: &Serving, format: Format, page: Page, mut answer: Answer) -> 
     let more = answer.rows() as u64 > page.limit;
     let next = more.then(|| cursor(release, page.offset + page.limit));
     answer.truncate(page.limit as usize);
+    written(release, format, &answer, next)
+}
+
+/// A table written whole, as it is given in a format.
+pub fn written(
+    release: &str,
+    format: Format,
+    answer: &Answer,
+    next: Option<String>,
+) -> Result<CachedBody, ApiError> {
     let mut bytes = answer.encode(format)?;
     if format == Format::Json {
         let quoted = next.as_ref().map_or("null".to_string(), |next| format!("\"{next}\""));
@@ -361,7 +371,7 @@ pub fn respond(release: &str, body: &CachedBody, headers: &HeaderMap) -> Respons
 }
 
 /// The headers that every answer carries.
-fn name(release: &str, body: &CachedBody, out: &mut HeaderMap) {
+pub fn name(release: &str, body: &CachedBody, out: &mut HeaderMap) {
     let text = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
     out.insert(header::ETAG, text(&body.etag));
     out.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));

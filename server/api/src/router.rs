@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -17,6 +17,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::admit;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::reply::tag_encoding;
@@ -30,7 +31,7 @@ use crate::routes::*;
 struct Document;
 
 /// Largest body of all routes but uploads, in bytes.
-const BODY: usize = 1 << 20;
+const BODY: usize = 4 << 20;
 
 fn routes(upload_limit: usize) -> OpenApiRouter<App> {
     let uploads =
@@ -55,6 +56,15 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(districts::results))
         .routes(routes!(locate::locate))
         .routes(routes!(results::list))
+        .routes(routes!(universes::count))
+        .routes(routes!(universes::save, universes::list))
+        .routes(routes!(universes::one, universes::forget))
+        .routes(routes!(universes::voters))
+        .routes(routes!(universes::changes))
+        .routes(routes!(aggregates::aggregate))
+        .routes(routes!(voters::one))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
         .layer(DefaultBodyLimit::max(BODY))
         .merge(uploads)
 }
@@ -100,36 +110,9 @@ pub fn router(app: App) -> axum::Router {
                     }
                 }))
                 .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
-                .layer(middleware::from_fn(own_pages_only)),
+                .layer(middleware::from_fn_with_state(app.clone(), admit)),
         )
         .with_state(app)
-}
-
-/// Without keys every caller on this machine is admin, so pages of other sites in a browser on this machine must not
-/// be callers: neither by a name that leads here (the Host must be loopback) nor by a form (the Origin must too).
-async fn own_pages_only(request: Request, next: Next) -> Response {
-    if from_this_machine(request.headers()) {
-        return next.run(request).await;
-    }
-    ApiError::of_status(
-        StatusCode::FORBIDDEN,
-        "without keys only programs and pages of this machine are answered",
-    )
-    .into_response()
-}
-
-fn from_this_machine(headers: &HeaderMap) -> bool {
-    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let loopback = |authority: &str| {
-        let uri = axum::http::uri::Authority::try_from(authority);
-        uri.is_ok_and(|uri| {
-            let host = uri.host().trim_matches(['[', ']']).to_string();
-            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-        })
-    };
-    let of_origin = |origin: &str| origin.split_once("://").is_some_and(|(_, authority)| loopback(authority));
-    text(axum::http::header::HOST).is_none_or(loopback)
-        && text(axum::http::header::ORIGIN).is_none_or(of_origin)
 }
 
 /// Counts and logs each request by its route, never by its parameters: these may hold what a log must not.
@@ -158,6 +141,16 @@ async fn watch(request: Request, next: Next) -> Response {
 /// Serves until told to stop, then finishes the requests under way and stops the loads.
 pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> std::io::Result<()> {
     tokio::spawn(app.releases.clone().watch(shutdown.clone()));
+    let (keys, stopped) = (app.keys.clone(), shutdown.clone());
+    tokio::spawn(async move {
+        // Keys that another process made or revoked.
+        while !stopped.is_cancelled() {
+            if let Err(error) = keys.refresh() {
+                tracing::error!(%error, "cannot read the keys; those known are used on");
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    });
     let (jobs, grace) = (app.jobs.clone(), app.config.request_time());
     let told = jobs.clone();
     let stopping = shutdown.clone();

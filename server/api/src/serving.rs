@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bellwether_atlas::{Layer, Outline};
+use bellwether_electorate::Electorate;
 use bellwether_lake::{Lake, Release};
 use bellwether_schema::catalog;
 use bellwether_schema::ids::Kind;
@@ -33,6 +34,7 @@ pub struct Serving {
     pub copy: Copy,
     locators: OnceLock<Vec<Locator>>,
     markets: OnceLock<HashMap<String, (String, String)>>,
+    electorate: OnceLock<Electorate>,
     answers: Mutex<HashMap<String, Arc<CachedBody>>>,
 }
 
@@ -52,6 +54,7 @@ impl Serving {
             copy,
             locators: OnceLock::new(),
             markets: OnceLock::new(),
+            electorate: OnceLock::new(),
             answers: Mutex::new(HashMap::new()),
         }
     }
@@ -76,6 +79,15 @@ impl Serving {
             locators.push(Locator { kind, ids, names, vintages, layer: Layer::new(outlines?) });
         }
         Ok(self.locators.get_or_init(|| locators))
+    }
+
+    /// The hot columns of all voters, read when they are first asked for.
+    pub fn electorate(&self) -> Result<&Electorate, ApiError> {
+        if let Some(electorate) = self.electorate.get() {
+            return Ok(electorate);
+        }
+        let electorate = self.copy.electorate()?;
+        Ok(self.electorate.get_or_init(|| electorate))
     }
 
     /// Market id and name by county.
@@ -111,6 +123,8 @@ pub struct Releases {
     lake: Lake,
     folder: PathBuf,
     limits: Limits,
+    /// Whether the electorate is read at once, as a server wants it, and not when it is first asked for.
+    warm: bool,
     current: RwLock<Option<Arc<Serving>>>,
     earlier: Mutex<Vec<Arc<Serving>>>,
     /// One earlier copy is built at a time; few may wait for it.
@@ -119,11 +133,12 @@ pub struct Releases {
 }
 
 impl Releases {
-    pub fn new(lake: Lake, folder: PathBuf, limits: Limits) -> Releases {
+    pub fn new(lake: Lake, folder: PathBuf, limits: Limits, warm: bool) -> Releases {
         Releases {
             lake,
             folder,
             limits,
+            warm,
             current: RwLock::new(None),
             earlier: Mutex::new(Vec::new()),
             building: Arc::default(),
@@ -240,6 +255,7 @@ impl Releases {
             sources.push(SourceTable { table, files });
         }
         let limits = self.limits.clone();
+        let warm = self.warm;
         let day = release.created.timestamp().div_euclid(86_400);
         let serving = tokio::task::spawn_blocking(move || -> Result<Serving, ApiError> {
             let _lock = lock;
@@ -254,6 +270,15 @@ impl Releases {
             };
             let serving = Serving::new(release, copy);
             serving.locators()?;
+            if warm {
+                let started = std::time::Instant::now();
+                let electorate = serving.electorate()?;
+                let (rows, bytes) = (electorate.rows(), electorate.memory());
+                let seconds = started.elapsed().as_secs_f64();
+                tracing::info!(rows, bytes, seconds, "the electorate is in memory");
+                metrics::gauge!("bellwether_electorate_voters").set(rows as f64);
+                metrics::gauge!("bellwether_electorate_bytes").set(bytes as f64);
+            }
             Ok(serving)
         });
         Ok(Arc::new(serving.await??))

@@ -70,10 +70,14 @@ impl Filter {
         Filter { node, words }
     }
 
-    /// Words that must be looked at: how much work the filter is.
+    /// Words of 64 voters that must be looked at.
+    pub fn words(&self) -> usize {
+        self.words.iter().map(|(start, end)| end - start).sum()
+    }
+
+    /// Word operations that the filter takes, roughly.
     pub fn work(&self) -> usize {
-        let words: usize = self.words.iter().map(|(start, end)| end - start).sum();
-        words * self.node.size()
+        self.words() * self.node.size()
     }
 }
 

@@ -4,6 +4,7 @@
 mod answer;
 mod copy;
 mod gate;
+mod lists;
 mod members;
 mod pieces;
 mod rows;

@@ -99,6 +99,16 @@ pub fn release_diff(workshop: &Workshop, page: Page) -> Result<Answer, Error> {
     workshop.ask(sql!("release_diff"), &page.params())
 }
 
+/// Everything about one voter, with the row in which the electorate has them; a row a state that knows the id.
+pub fn voter(copy: &Copy, id: &str, state: Option<&str>) -> Result<Answer, Error> {
+    copy.ask(sql!("voter"), &[Param::text(id), Param::optional(state)])
+}
+
+/// `election, election_type, description, voted, method, party` of one voter, the newest first.
+pub fn history(copy: &Copy, id: &str, state: &str) -> Result<Answer, Error> {
+    copy.ask(sql!("history"), &[Param::text(id), Param::text(state)])
+}
+
 /// `county_fips, market_id, market`.
 pub fn county_markets(copy: &Copy) -> Result<Answer, Error> {
     copy.ask(sql!("county_markets"), &[])

@@ -123,7 +123,7 @@ impl Cancel {
         self.inner.cancelled.load(Ordering::SeqCst)
     }
 
-    fn watch(&self, handle: Option<Arc<InterruptHandle>>) {
+    pub(crate) fn watch(&self, handle: Option<Arc<InterruptHandle>>) {
         if let Ok(mut running) = self.inner.running.lock() {
             *running = handle;
         }

@@ -3,11 +3,13 @@
 mod demo;
 mod derive;
 mod generate;
+mod keys;
 mod load;
 mod locate;
 mod releases;
 mod serve;
 mod sql;
+mod verify;
 
 use std::sync::Arc;
 
@@ -51,6 +53,10 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Invent a fictional state, load it and serve it.
     Demo(demo::DemoArgs),
+    /// Make, list and revoke the keys that callers show.
+    Keys(keys::KeysArgs),
+    /// Check that the audit log is whole.
+    Verify(verify::VerifyArgs),
     /// Print the table catalog as Markdown.
     Tables,
     /// Print the OpenAPI document.
@@ -69,7 +75,7 @@ async fn open_release(
         None => lake.latest().await?,
     };
     let folder = tempfile::tempdir()?;
-    let releases = Releases::new(lake, folder.path().to_path_buf(), engine.limits());
+    let releases = Releases::new(lake, folder.path().to_path_buf(), engine.limits(), false);
     let serving = releases.open(release).await.map_err(|error| error.to_string())?;
     Ok((serving, folder))
 }
@@ -87,6 +93,8 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Sql(args) => sql::run(&cli.lake, args).await,
             Command::Generate(args) => generate::run(args),
             Command::Demo(args) => demo::run(&cli.lake, args).await,
+            Command::Keys(args) => keys::run(&cli.lake, args).await,
+            Command::Verify(args) => verify::run(&cli.lake, args).await,
             Command::Tables => {
                 print!("{}", bellwether_schema::catalog::document());
                 Ok(())

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::Outcome;
 use crate::app::App;
 use crate::config::{LakeArgs, ServeArgs};
+use crate::keys::Keys;
 
 /// Upper bounds of the request times that are counted, in seconds.
 const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0];
@@ -17,8 +18,9 @@ pub async fn run(lake: &LakeArgs, args: ServeArgs) -> Outcome {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,bellwether_api=info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().init();
     let lake = lake.open()?;
-    if !args.listen.ip().is_loopback() {
-        return Err("without keys the server answers on loopback only: listen on 127.0.0.1 or [::1]".into());
+    let keys = Keys::open(args.state.folder(&lake))?;
+    if !keys.in_use() && !args.listen.ip().is_loopback() {
+        return Err("without keys the server listens on loopback only: listen on 127.0.0.1 or [::1], or make a key with bellwether keys create".into());
     }
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("bellwether_http_request_seconds".into()), &BUCKETS)?
@@ -27,9 +29,11 @@ pub async fn run(lake: &LakeArgs, args: ServeArgs) -> Outcome {
     let address = listener.local_addr()?;
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone()));
-    println!("no keys are configured: serving loopback only, and every caller is admin");
+    if !keys.in_use() {
+        println!("no keys are configured: serving loopback only, and every caller is admin");
+    }
     println!("listening on http://{address}   docs at http://{address}/docs");
-    crate::serve(listener, App::new(lake, args, recorder), shutdown).await?;
+    crate::serve(listener, App::new(lake, args, recorder)?, shutdown).await?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bellwether_atlas::Outline;
+use bellwether_electorate::Where;
 use bellwether_schema::ids::Kind;
 use bellwether_warehouse::questions::{self, Page, ResultsFilter};
 use bellwether_warehouse::{Answer, Copy};
@@ -11,7 +12,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 
+use crate::access::Caller;
 use crate::app::App;
+use crate::disclosure::Disclosure;
 use crate::error::{ApiError, Problem};
 use crate::reply::{self, AsOf, Common, Params, Segments, TableRequest};
 use crate::routes::results::ResultsParams;
@@ -46,6 +49,7 @@ fn known_kind(kind: &str) -> Result<(), ApiError> {
 )]
 pub async fn list(
     State(app): State<App>,
+    caller: Caller,
     Params(params): Params<DistrictParams>,
     Params(common): Params<Common>,
     headers: HeaderMap,
@@ -53,11 +57,30 @@ pub async fn list(
     params.kind.as_deref().map(known_kind).transpose()?;
     let state = params.state.as_deref().map(str::to_uppercase);
     let key = format!("districts {:?} {state:?}", params.kind);
-    let request = TableRequest { common: &common, headers: &headers, key };
+    let request = TableRequest { common: &common, headers: &headers, key: caller.keyed(key) };
+    if caller.sees_no_persons() {
+        let rule = app.disclosure;
+        let columns = &["kind", "id", "name", "state", "vintage", "voters"];
+        return reply::rows(&app, request, columns, move |serving| {
+            let page = Page { limit: 10_000_000, offset: 0 };
+            let question = questions::districts(params.kind.as_deref(), state.as_deref(), page);
+            let mut rows = serving.copy.answer(&question)?.json()?;
+            rows.iter_mut().for_each(|row| rounded(row, &rule));
+            Ok(rows)
+        })
+        .await;
+    }
     reply::table(&app, request, move |page| {
         questions::districts(params.kind.as_deref(), state.as_deref(), page)
     })
     .await
+}
+
+/// A district's row as a caller without a right to persons sees it.
+fn rounded(row: &mut Value, rule: &Disclosure) {
+    let name = format!("district {} {}", row["kind"], row["id"]);
+    let voters = row["voters"].as_u64().unwrap_or(0);
+    row["voters"] = rule.shown(voters, rule.named(&name));
 }
 
 /// A district as a path names it: its id, and the year of its lines where `@year` follows.
@@ -123,14 +146,18 @@ fn copy_row(copy: &Copy, kind: &str, id: &str) -> Result<Option<Value>, ApiError
 )]
 pub async fn one(
     State(app): State<App>,
+    caller: Caller,
     Segments((kind, id)): Segments<(String, String)>,
     Params(params): Params<AsOf>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let named = Named::parse(&kind, &id)?;
-    let key = format!("district {kind} {id}");
+    let key = caller.keyed(format!("district {kind} {id}"));
+    let rule = caller.sees_no_persons().then_some(app.disclosure);
     reply::document(&app, params.as_of.as_deref(), &headers, Some(key), move |serving| {
-        find(&serving.copy, &named)
+        let mut row = find(&serving.copy, &named)?;
+        rule.iter().for_each(|rule| rounded(&mut row, rule));
+        Ok(row)
     })
     .await
 }
@@ -147,18 +174,33 @@ pub async fn one(
 )]
 pub async fn report(
     State(app): State<App>,
+    caller: Caller,
     Segments((kind, id)): Segments<(String, String)>,
     Params(common): Params<Common>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let named = Named::parse(&kind, &id)?;
-    let request = TableRequest { common: &common, headers: &headers, key: format!("report {kind} {id}") };
+    let key = caller.keyed(format!("report {kind} {id}"));
+    let request = TableRequest { common: &common, headers: &headers, key };
+    let rule = caller.sees_no_persons().then_some(app.disclosure);
+    let bound = caller.bound()?;
     let make = move |serving: &Serving| {
         let copy = &serving.copy;
-        let district = find(copy, &named)?;
+        let mut district = find(copy, &named)?;
         let Named { kind, id, .. } = named;
+        within_bounds(serving, &kind, &id, bound.as_ref())?;
         let voters = district["voters"].as_i64().unwrap_or(0);
         let mut registration = by_dimension(&questions::registration(copy, &kind, &id)?);
+        let mut turnout = turnout(&questions::turnout(copy, &kind, &id)?, voters);
+        if let Some(rule) = &rule {
+            rounded(&mut district, rule);
+            for (dimension, cells) in &mut registration {
+                if let Some(cells) = cells.as_object_mut() {
+                    rule.table(&format!("{kind} {id} {dimension}"), cells);
+                }
+            }
+            turnout.iter_mut().for_each(|election| rounded_turnout(election, &kind, &id, voters, rule));
+        }
         let mut part = |name: &str| registration.remove(name).unwrap_or_else(|| json!({}));
         let (markets, located, disagrees) = (part("market"), part("located"), part("disagrees"));
         let filter =
@@ -167,7 +209,7 @@ pub async fn report(
         Ok(json!({
             "district": district,
             "registration": registration,
-            "turnout": turnout(&questions::turnout(copy, &kind, &id)?, voters),
+            "turnout": turnout,
             "results": results.json()?,
             "markets": markets,
             "located": located,
@@ -176,6 +218,33 @@ pub async fn report(
     };
     reply::report(&app, request, &["section", "of", "item", "value", "low", "high", "method"], make, figures)
         .await
+}
+
+/// One election's turnout as a caller without a right to persons sees it.
+fn rounded_turnout(election: &mut Value, kind: &str, id: &str, registered: i64, rule: &Disclosure) {
+    let name = format!("{kind} {id} turnout {}", election["election"]);
+    let voters = rule.shown(election["voters"].as_u64().unwrap_or(0), rule.named(&name));
+    election["share"] = match voters.as_f64() {
+        Some(voters) if registered > 0 => json!((voters / registered as f64).min(1.0)),
+        _ => Value::Null,
+    };
+    election["voters"] = voters;
+    if let Some(methods) = election["methods"].as_object_mut() {
+        rule.table(&name, methods);
+    }
+}
+
+/// Refuses the report of a district that reaches beyond those of the key.
+fn within_bounds(serving: &Serving, kind: &str, id: &str, bound: Option<&Where>) -> Result<(), ApiError> {
+    let Some(bound) = bound else { return Ok(()) };
+    let district = Where::District { at: String::new(), kind: kind.into(), ids: vec![id.into()] };
+    let beyond = Where::All(vec![district, Where::Not(Box::new(bound.clone()))]);
+    let electorate = serving.electorate()?;
+    let beyond = electorate.compile(&beyond, serving).map_err(ApiError::faults)?;
+    match electorate.voters(&beyond) {
+        0 => Ok(()),
+        _ => Err(ApiError::forbidden("the district reaches beyond those of this key")),
+    }
 }
 
 /// The figures of a report, one a row: `registration, party, DEM, 10` or `results, 2020-11-03/general president,

@@ -1,8 +1,10 @@
 //! One file a resource: request, response, handler and its doc.
 
+pub mod aggregates;
 pub mod districts;
 pub mod health;
 pub mod jobs;
+pub mod keys;
 pub mod loads;
 pub mod locate;
 pub mod metrics;
@@ -10,3 +12,5 @@ pub mod releases;
 pub mod results;
 pub mod sql;
 pub mod tables;
+pub mod universes;
+pub mod voters;

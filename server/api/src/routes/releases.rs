@@ -5,10 +5,12 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bellwether_lake::Release;
 use bellwether_schema::catalog;
-use bellwether_warehouse::{Workshop, questions};
+use bellwether_warehouse::questions::Page;
+use bellwether_warehouse::{Answer, Workshop, questions};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::reply::{self, Common, Params, Segments, TableRequest};
@@ -71,12 +73,18 @@ pub async fn list(
 )]
 pub async fn diff(
     State(app): State<App>,
+    caller: Caller,
     Segments((a, b)): Segments<(String, String)>,
     Params(common): Params<Common>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (before, after) = (app.lake.release(&a).await?, app.lake.release(&b).await?);
-    let key = format!("diff {} {}", before.id, after.id);
+    if !caller.districts.is_empty() {
+        return Err(ApiError::forbidden(
+            "the changes of whole states are not for a key that is limited to districts",
+        ));
+    }
+    let key = caller.keyed(format!("diff {} {}", before.id, after.id));
     let folder = tempfile::tempdir().map_err(ApiError::internal)?;
     let table = catalog::table("voters").ok_or_else(|| ApiError::internal("the catalog has no voters"))?;
     let cache = app.config.cache_folder(&app.lake).join("fetched");
@@ -88,12 +96,27 @@ pub async fn diff(
     // The diff is an answer of the later release, whatever is served now.
     let common = Common { as_of: Some(after.id), ..common };
     let request = TableRequest { common: &common, headers: &headers, key };
-    reply::computed(&app, request, move |_, page| {
+    let ask = move |page: Page| -> Result<Answer, ApiError> {
         let workshop = Workshop::open(folder.path(), &limits)?;
         for (name, files) in &shown {
             workshop.show_as(name, table, files)?;
         }
         Ok(questions::release_diff(&workshop, page)?)
+    };
+    if !caller.sees_no_persons() {
+        return reply::computed(&app, request, move |_, page| ask(page)).await;
+    }
+    let rule = app.disclosure;
+    let columns = &["state", "county", "new", "removed", "moved", "party_switched"];
+    reply::rows(&app, request, columns, move |_| {
+        let mut rows = ask(Page { limit: 1_000_000, offset: 0 })?.json()?;
+        for row in &mut rows {
+            for change in ["new", "removed", "moved", "party_switched"] {
+                let name = format!("diff {} {} {change}", row["state"], row["county"]);
+                row[change] = rule.shown(row[change].as_u64().unwrap_or(0), rule.named(&name));
+            }
+        }
+        Ok(rows)
     })
     .await
 }

@@ -1,0 +1,214 @@
+//! Who is asking: the key of a request, its rate and its rights. Every route passes here.
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bellwether_electorate::Where;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::audit::Entry;
+use crate::error::ApiError;
+use crate::keys::{Allowance, DistrictOfKey, Right, Role};
+
+/// The caller of a request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub key: String,
+    pub role: Role,
+    /// Districts that the key is limited to; none: no limit.
+    pub districts: Vec<DistrictOfKey>,
+    purpose: Option<String>,
+    route: String,
+}
+
+impl Caller {
+    /// Whether figures must be kept from telling of single persons.
+    pub fn sees_no_persons(&self) -> bool {
+        !self.role.has(Right::Persons)
+    }
+
+    /// Keeps answers of callers who see differently apart in the cache.
+    pub fn view(&self) -> String {
+        let districts: Vec<String> = self.districts.iter().map(|d| format!("{}/{}", d.kind, d.id)).collect();
+        format!("{} {}", if self.sees_no_persons() { "rounded" } else { "exact" }, districts.join(" "))
+    }
+
+    /// A cache key that belongs to what this caller sees.
+    pub fn keyed(&self, key: String) -> String {
+        format!("{} {key}", self.view())
+    }
+
+    /// The key's limit to districts, read.
+    pub fn bound(&self) -> Result<Option<Where>, ApiError> {
+        match self.limit() {
+            Value::Null => Ok(None),
+            limit => Where::parse(&limit).map(Some).map_err(ApiError::faults),
+        }
+    }
+
+    /// The filter that the key's districts put on every population; null where there is no limit.
+    pub fn limit(&self) -> Value {
+        if self.districts.is_empty() {
+            return Value::Null;
+        }
+        let one = |district: &DistrictOfKey| json!({"district": {"kind": district.kind, "id": district.id}});
+        json!({"any": self.districts.iter().map(one).collect::<Vec<_>>()})
+    }
+
+    /// Records an answer that holds persons. Without the record the answer must not be given.
+    pub fn record(
+        &self,
+        app: &App,
+        release: &str,
+        filter: Value,
+        rows: u64,
+        columns: Vec<String>,
+    ) -> Result<(), ApiError> {
+        let entry = Entry {
+            at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            who: self.key.clone(),
+            role: format!("{:?}", self.role).to_lowercase(),
+            purpose: self.purpose.clone(),
+            route: self.route.clone(),
+            filter,
+            rows,
+            columns,
+            release: release.to_string(),
+        };
+        app.audit.record(entry).map_err(ApiError::internal)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        caller.ok_or_else(|| ApiError::internal("a route lies outside of the access layer"))
+    }
+}
+
+/// What each route needs the right to. A route that is not named needs the most.
+pub fn needed(method: &Method, route: &str) -> Right {
+    let read = method == Method::GET || method == Method::HEAD;
+    match route {
+        "/v1/health/live" | "/v1/health/ready" | "/v1/openapi.json" => Right::Nothing,
+        route if route.starts_with("/docs") => Right::Nothing,
+        "/v1/jobs/{id}"
+        | "/v1/jobs/{id}/events"
+        | "/v1/tables"
+        | "/v1/tables/{name}"
+        | "/v1/releases"
+        | "/v1/releases/{id}" => Right::Presence,
+        "/v1/loads" | "/v1/loads/{id}" | "/v1/loads/{id}/rejects" => Right::Load,
+        "/v1/sql" => Right::Sql,
+        "/v1/voters/{id}"
+        | "/v1/voters/match"
+        | "/v1/universes/{id}/voters"
+        | "/v1/universes/{id}/changes" => Right::Persons,
+        "/v1/universes"
+        | "/v1/universes/{id}"
+        | "/v1/universes/count"
+        | "/v1/aggregates"
+        | "/v1/reports/shape" => Right::Aggregates,
+        route if read && (route.starts_with("/v1/districts") || route.starts_with("/v1/releases/")) => {
+            Right::Aggregates
+        }
+        route if read && route.starts_with("/v1/tiles/") => Right::Aggregates,
+        "/v1/locate" | "/v1/results" => Right::Aggregates,
+        _ => Right::Admin,
+    }
+}
+
+/// Lets a request in, or answers 401, 403 or 429.
+pub async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    match caller(&app, &request) {
+        Ok((caller, allowance)) => {
+            request.extensions_mut().insert(caller);
+            let mut response = next.run(request).await;
+            if let Some(allowance) = allowance {
+                rate_headers(allowance, response.headers_mut());
+            }
+            response
+        }
+        Err((error, allowance)) => {
+            let mut response = error.into_response();
+            if let Some(allowance) = allowance {
+                rate_headers(allowance, response.headers_mut());
+            }
+            response
+        }
+    }
+}
+
+type Refusal = (ApiError, Option<Allowance>);
+
+fn caller(app: &App, request: &Request) -> Result<(Caller, Option<Allowance>), Refusal> {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let need = needed(request.method(), route);
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let purpose = header("bellwether-purpose").map(|text| text.chars().take(200).collect());
+    let as_who = |key: &str, role: Role, districts: &[DistrictOfKey]| Caller {
+        key: key.to_string(),
+        role,
+        districts: districts.to_vec(),
+        purpose,
+        route: route.to_string(),
+    };
+    if !app.keys.in_use() {
+        if !from_this_machine(request.headers()) {
+            let error =
+                ApiError::forbidden("without keys only programs and pages of this machine are answered");
+            return Err((error, None));
+        }
+        return Ok((as_who("local", Role::Admin, &[]), None));
+    }
+    if need == Right::Nothing {
+        return Ok((as_who("nobody", Role::Ingest, &[]), None));
+    }
+    let token = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let key = token.and_then(|token| app.keys.find(token.trim()));
+    let Some(key) = key else {
+        let detail = match token {
+            None => "a key is needed: Authorization: Bearer <key>",
+            Some(_) => "the key is unknown or revoked",
+        };
+        return Err((ApiError::of_status(StatusCode::UNAUTHORIZED, detail), None));
+    };
+    let allowance = app.keys.take(&key);
+    if !allowance.allowed {
+        return Err((ApiError::too_many(allowance.reset), Some(allowance)));
+    }
+    let unlimited = key.districts.is_empty() || need != Right::Sql;
+    if !key.role.has(need) || !unlimited {
+        let role = format!("{:?}", key.role).to_lowercase();
+        let what = if unlimited { "the role" } else { "the limit to districts" };
+        let detail = format!("{what} of this key ({role}) gives no right to this");
+        return Err((ApiError::forbidden(detail), Some(allowance)));
+    }
+    Ok((as_who(&key.id, key.role, &key.districts), Some(allowance)))
+}
+
+fn rate_headers(allowance: Allowance, headers: &mut HeaderMap) {
+    headers.insert("ratelimit-limit", HeaderValue::from(allowance.limit));
+    headers.insert("ratelimit-remaining", HeaderValue::from(allowance.remaining));
+    headers.insert("ratelimit-reset", HeaderValue::from(allowance.reset));
+}
+
+/// Without keys every caller on this machine is admin, so pages of other sites in a browser on this machine must not
+/// be callers: neither by a name that leads here (the Host must be loopback) nor by a form (the Origin must too).
+fn from_this_machine(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let loopback = |authority: &str| {
+        let uri = axum::http::uri::Authority::try_from(authority);
+        uri.is_ok_and(|uri| {
+            let host = uri.host().trim_matches(['[', ']']);
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        })
+    };
+    let of_origin = |origin: &str| origin.split_once("://").is_some_and(|(_, authority)| loopback(authority));
+    text(header::HOST).is_none_or(loopback) && text(header::ORIGIN).is_none_or(of_origin)
+}

@@ -1,0 +1,21 @@
+//! `bellwether verify`: whether the audit log is whole.
+
+use clap::Args;
+
+use super::Outcome;
+use crate::app::AUDIT;
+use crate::audit;
+use crate::config::{LakeArgs, StateArgs};
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub async fn run(lake: &LakeArgs, args: VerifyArgs) -> Outcome {
+    let path = args.state.folder(&lake.open()?).path(AUDIT);
+    let lines = audit::verify(&path).map_err(|error| format!("the audit log is not whole: {error}"))?;
+    println!("the audit log is whole: {lines} lines, each chained to the one before");
+    Ok(())
+}
