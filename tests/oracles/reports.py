@@ -5,6 +5,7 @@ import collections
 import sys
 
 import duckdb
+import pyarrow as pa
 
 import common
 
@@ -19,6 +20,29 @@ columns = {
     "state_house": "d.state_house", "precinct": "d.precinct", "media_market": "d.media_market",
 }
 dimensions = {"party": "v.party", "gender": "v.gender", "status": "v.status"}
+# Shares of the oracle's own: by the voters of each part whose address was matched, else by area.
+living = collections.Counter()
+for row in duckdb.sql(
+    """SELECT d.precinct, d.congressional, d.state_senate, d.state_house FROM voter_districts d
+    JOIN geocodes g USING (state, voter_id) WHERE g.quality = 'address'"""
+).fetchall():
+    for kind, district in zip(("congressional", "state_senate", "state_house"), row[1:]):
+        living[row[0], kind, district] += 1
+parts = collections.defaultdict(list)
+for precinct, kind, district, share in duckdb.sql(
+    "SELECT precinct_id, kind, district_id, share FROM precinct_districts"
+).fetchall():
+    parts[precinct, kind].append((district, share))
+rows, by_voters = [], 0
+for (precinct, kind), pieces in parts.items():
+    voters = [living[precinct, kind, district] for district, _ in pieces]
+    cut = len(pieces) > 1 and sum(voters) > 0
+    by_voters += cut
+    for (district, share), count in zip(pieces, voters):
+        rows.append((precinct, kind, district, count / sum(voters) if cut else share))
+if not by_voters:
+    common.fail("no precinct is shared out by its voters")
+carried = pa.table(dict(zip(["precinct_id", "kind", "district_id", "share"], map(list, zip(*rows)))))
 checked = 0
 for kind, column in columns.items():
     want = collections.defaultdict(dict)
@@ -38,7 +62,7 @@ for kind, column in columns.items():
         rows = duckdb.sql(
             f"""SELECT coalesce(r.{kind}_named, s.district_id), r.election, r.contest, r.candidate, r.party_raw,
             sum(r.votes * CASE WHEN r.{kind}_named IS NULL THEN s.share ELSE 1 END)
-            FROM results r LEFT JOIN precinct_districts s ON s.kind = '{kind}' AND s.precinct_id = r.precinct_id
+            FROM results r LEFT JOIN carried s ON s.kind = '{kind}' AND s.precinct_id = r.precinct_id
             GROUP BY ALL"""
         ).fetchall()
         for district, election, contest, candidate, party, votes in rows:

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Server, demo_lake, demo_source, oracle, own_lake, succeed, text};
+use super::harness::{Server, demo_lake, demo_source, oracle, own_lake, root, succeed, text};
 
 #[test]
 fn random_filters_count_group_and_list_as_an_outside_engine_does() {
@@ -10,6 +10,13 @@ fn random_filters_count_group_and_list_as_an_outside_engine_does() {
     let server = Server::start(&lake);
     let told = oracle("filters.py", &[text(&lake), &server.url, "400"]);
     assert!(told.contains("400 filters agree"), "{told}");
+}
+
+#[test]
+fn the_notebooks_run_and_their_client_tells_what_the_server_does() {
+    let server = Server::start(&demo_lake());
+    let told = oracle("notebooks.py", &[text(&root().join("notebooks")), &server.url]);
+    assert!(told.contains("cells ran"), "{told}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod reply;
 mod router;
 mod routes;
 mod serving;
+mod shapes;
 mod state;
 mod streaming;
 

@@ -33,9 +33,13 @@ struct Document;
 /// Largest body of all routes but uploads, in bytes.
 const BODY: usize = 4 << 20;
 
+/// Largest plan, in bytes.
+const SHAPES: usize = 128 << 20;
+
 fn routes(upload_limit: usize) -> OpenApiRouter<App> {
     let uploads =
         OpenApiRouter::new().routes(routes!(loads::create)).layer(DefaultBodyLimit::max(upload_limit));
+    let shapes = OpenApiRouter::new().routes(routes!(reports::shape)).layer(DefaultBodyLimit::max(SHAPES));
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -67,6 +71,7 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(keys::revoke))
         .layer(DefaultBodyLimit::max(BODY))
         .merge(uploads)
+        .merge(shapes)
 }
 
 /// The contract as a document, checked in as `server/api/openapi.json`.

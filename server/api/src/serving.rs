@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;
 use crate::reply::CachedBody;
+use crate::shapes::PrecinctVotes;
 
 /// How often the lake is asked for a new release.
 const GLANCE: Duration = Duration::from_millis(700);
@@ -35,6 +36,7 @@ pub struct Serving {
     locators: OnceLock<Vec<Locator>>,
     markets: OnceLock<HashMap<String, (String, String)>>,
     electorate: OnceLock<Electorate>,
+    votes: OnceLock<PrecinctVotes>,
     answers: Mutex<HashMap<String, Arc<CachedBody>>>,
 }
 
@@ -55,6 +57,7 @@ impl Serving {
             locators: OnceLock::new(),
             markets: OnceLock::new(),
             electorate: OnceLock::new(),
+            votes: OnceLock::new(),
             answers: Mutex::new(HashMap::new()),
         }
     }
@@ -88,6 +91,15 @@ impl Serving {
         }
         let electorate = self.copy.electorate()?;
         Ok(self.electorate.get_or_init(|| electorate))
+    }
+
+    /// The votes of every precinct, read when they are first asked for.
+    pub fn precinct_votes(&self) -> Result<&PrecinctVotes, ApiError> {
+        if let Some(votes) = self.votes.get() {
+            return Ok(votes);
+        }
+        let votes = PrecinctVotes::read(self)?;
+        Ok(self.votes.get_or_init(|| votes))
     }
 
     /// Market id and name by county.
@@ -273,6 +285,7 @@ impl Releases {
             if warm {
                 let started = std::time::Instant::now();
                 let electorate = serving.electorate()?;
+                serving.precinct_votes()?;
                 let (rows, bytes) = (electorate.rows(), electorate.memory());
                 let seconds = started.elapsed().as_secs_f64();
                 tracing::info!(rows, bytes, seconds, "the electorate is in memory");

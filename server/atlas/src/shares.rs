@@ -73,13 +73,13 @@ fn shares_of(index: usize, area: &Outline, districts: &Layer, tree: &RTree<Edge>
 }
 
 /// Whether an edge's bounding box meets the window.
-fn meets([ax, ay, bx, by]: [f64; 4], [west, south, east, north]: [f64; 4]) -> bool {
+pub(crate) fn meets([ax, ay, bx, by]: [f64; 4], [west, south, east, north]: [f64; 4]) -> bool {
     ax.min(bx) <= east && ax.max(bx) >= west && ay.min(by) <= north && ay.max(by) >= south
 }
 
 /// The part of a shape within a window (Sutherland and Hodgman): an intersection with anything inside the
 /// window is the same, and has a fraction of the edges.
-fn clip(shape: &MultiPolygon<f64>, [west, south, east, north]: [f64; 4]) -> MultiPolygon<f64> {
+pub(crate) fn clip(shape: &MultiPolygon<f64>, [west, south, east, north]: [f64; 4]) -> MultiPolygon<f64> {
     // A margin keeps the window's own border away from the area's.
     let margin = ((east - west) + (north - south)) * 0.01 + 1e-9;
     let sides: [(bool, f64, f64); 4] = [

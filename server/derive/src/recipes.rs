@@ -47,6 +47,13 @@ pub const RECIPES: &[Recipe] = &[
         select: include_str!("sql/voter_districts.sql"),
     },
     Recipe {
+        table: "crosswalk",
+        inputs: &["precinct_districts", "voter_districts", "geocodes"],
+        revision: 1,
+        prepare: nothing,
+        select: include_str!("sql/crosswalk.sql"),
+    },
+    Recipe {
         table: "districts",
         inputs: &["boundaries", "media_markets", "voter_districts"],
         revision: 1,
@@ -69,8 +76,8 @@ pub const RECIPES: &[Recipe] = &[
     },
     Recipe {
         table: "district_results",
-        inputs: &["results", "precinct_districts", "boundaries", "media_markets"],
-        revision: 1,
+        inputs: &["results", "crosswalk", "boundaries", "media_markets"],
+        revision: 2,
         prepare: number_vote_entries,
         select: include_str!("sql/district_results.sql"),
     },

@@ -36,9 +36,6 @@ pub trait Outlines {
     fn ids(&self, kind: Kind) -> Vec<String>;
 }
 
-/// An area in which voters are looked for.
-pub struct Shape(pub Outline);
-
 struct Compiler<'a> {
     electorate: &'a Electorate,
     outlines: &'a dyn Outlines,
@@ -64,11 +61,14 @@ impl Electorate {
             if !meets {
                 continue;
             }
+            // Neighbours at one door share their coordinate: it is looked at once.
+            let mut last = ([f64::NAN; 2], false);
             for row in run.start as usize..run.end as usize {
-                let [longitude, latitude] = self.points[row];
-                if longitude.is_finite() && outline.covers(longitude, latitude) {
-                    words[row / 64] |= 1 << (row % 64);
+                let point = self.points[row];
+                if point != last.0 {
+                    last = (point, point[0].is_finite() && outline.covers(point[0], point[1]));
                 }
+                words[row / 64] |= u64::from(last.1) << (row % 64);
             }
         }
         words

@@ -70,6 +70,18 @@ impl Filter {
         Filter { node, words }
     }
 
+    /// The filter that a bitmap of voters stands for.
+    pub fn of_bitmap(bitmap: Vec<u64>) -> Filter {
+        let mut words: Vec<(usize, usize)> = Vec::new();
+        for (at, _) in bitmap.iter().enumerate().filter(|(_, word)| **word != 0) {
+            match words.last_mut() {
+                Some(last) if at <= last.1 + 4 => last.1 = at + 1,
+                _ => words.push((at, at + 1)),
+            }
+        }
+        Filter { node: Node::Bitmap(bitmap), words }
+    }
+
     /// Words of 64 voters that must be looked at.
     pub fn words(&self) -> usize {
         self.words.iter().map(|(start, end)| end - start).sum()
@@ -225,6 +237,17 @@ impl Electorate {
         }
         counts.phones = phones.iter().map(|word| u64::from(word.count_ones())).sum();
         counts
+    }
+
+    /// How many of a bitmap's voters took part in each election, the newest first.
+    pub fn turnout(&self, bitmap: &[u64]) -> Vec<(&str, u64)> {
+        let count = |participation: &crate::Participation| match &participation.voters {
+            Turnout::Bitmap(words) => {
+                words.iter().zip(bitmap).map(|(one, other)| u64::from((one & other).count_ones())).sum()
+            }
+            Turnout::Rows(rows) => rows.iter().map(|row| bitmap[*row as usize / 64] >> (row % 64) & 1).sum(),
+        };
+        self.participation.iter().map(|one| (one.election.as_str(), count(one))).collect()
     }
 
     fn evaluate(&self, node: &Node, at: usize, out: &mut [u64]) {

@@ -20,7 +20,7 @@ use bellwether_schema::ids::Kind;
 
 pub use aggregate::{Cell, Cells, Grouping, Key, Measures, Sum};
 pub use builder::{Builder, Row};
-pub use compile::{Outlines, Shape};
+pub use compile::Outlines;
 pub use evaluate::{Counts, Filter};
 pub use filter::{Fault, Test, Where};
 pub use nearest::nearest;
@@ -160,15 +160,16 @@ impl Electorate {
         self.participation.iter().position(|participation| participation.election == id)
     }
 
-    /// Longitude and latitude of a voter.
-    pub fn point(&self, row: usize) -> Option<[f64; 2]> {
-        self.points.get(row).copied().filter(|[longitude, _]| longitude.is_finite())
-    }
-
-    /// The run that a row lies in.
-    pub fn run_of(&self, row: usize) -> Option<&Run> {
-        let at = self.runs.partition_point(|run| run.end as usize <= row);
-        self.runs.get(at)
+    /// The voters of precincts, by id, as a bitmap.
+    pub fn of_precincts<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Vec<u64> {
+        let at = kind_index(Kind::Precinct);
+        let codes: std::collections::HashSet<u32> =
+            ids.filter_map(|id| self.districts[at].code(id)).collect();
+        let mut words = vec![0u64; self.words()];
+        for run in self.runs.iter().filter(|run| codes.contains(&run.districts[at])) {
+            (run.start..run.end).for_each(|row| words[row as usize / 64] |= 1 << (row % 64));
+        }
+        words
     }
 
     /// Bytes that the hot columns take.

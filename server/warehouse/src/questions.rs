@@ -99,6 +99,12 @@ pub fn release_diff(workshop: &Workshop, page: Page) -> Result<Answer, Error> {
     workshop.ask(sql!("release_diff"), &page.params())
 }
 
+/// `state, source, election, contest, candidate, party, precinct, votes` of every contest that can be carried onto
+/// other lines; the precinct is null for votes that no outline is loaded for.
+pub fn precinct_votes(copy: &Copy) -> Result<Answer, Error> {
+    copy.ask(sql!("precinct_votes"), &[])
+}
+
 /// Everything about one voter, with the row in which the electorate has them; a row a state that knows the id.
 pub fn voter(copy: &Copy, id: &str, state: Option<&str>) -> Result<Answer, Error> {
     copy.ask(sql!("voter"), &[Param::text(id), Param::optional(state)])

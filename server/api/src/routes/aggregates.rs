@@ -438,7 +438,8 @@ fn quantile(sorted: &[f32], share: f64) -> f64 {
     f64::from(low) + (f64::from(high) - f64::from(low)) * place.fract()
 }
 
-fn named_key(name: &str, electorate: &Electorate) -> Result<Key, String> {
+/// The key of a name: a kind of district, a field, `age_band` or `registration_year`.
+pub fn named_key(name: &str, electorate: &Electorate) -> Result<Key, String> {
     if let Some(kind) = Kind::parse(name) {
         return Ok(Key::District(kind));
     }

@@ -249,7 +249,7 @@ fn within_bounds(serving: &Serving, kind: &str, id: &str, bound: Option<&Where>)
 
 /// The figures of a report, one a row: `registration, party, DEM, 10` or `results, 2020-11-03/general president,
 /// name (DEM), 10.5, 10, 11, area`.
-fn figures(report: &Value) -> Vec<Value> {
+pub fn figures(report: &Value) -> Vec<Value> {
     let mut rows = Vec::new();
     let none = Map::new();
     let mut counts = |section: &str, of: &str, items: &Value| {

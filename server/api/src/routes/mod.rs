@@ -9,6 +9,7 @@ pub mod loads;
 pub mod locate;
 pub mod metrics;
 pub mod releases;
+pub mod reports;
 pub mod results;
 pub mod sql;
 pub mod tables;

@@ -1,0 +1,330 @@
+//! Reports of areas that nobody has loaded: their voters, and past votes carried onto them precinct by precinct.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bellwether_atlas::{Layer, Outline, fractions};
+use bellwether_electorate::{Electorate, Filter, Grouping, Key, Measures};
+use bellwether_schema::ids::Kind;
+use bellwether_warehouse::questions;
+use serde_json::{Map, Value, json};
+
+use crate::disclosure::{Disclosure, complementary};
+use crate::error::ApiError;
+use crate::serving::Serving;
+
+/// Votes of all precincts, by candidate.
+pub struct PrecinctVotes {
+    entries: Vec<Entry>,
+    /// Entry and votes of each precinct.
+    of: HashMap<String, Vec<(u32, f64)>>,
+}
+
+/// A candidate in a contest, in one data set.
+struct Entry {
+    state: String,
+    source: String,
+    election: String,
+    contest: String,
+    candidate: String,
+    party: String,
+}
+
+impl PrecinctVotes {
+    pub fn read(serving: &Serving) -> Result<PrecinctVotes, ApiError> {
+        let answer = questions::precinct_votes(&serving.copy)?;
+        let text = |name: &str| answer.texts(name).into_iter().map(Option::unwrap_or_default);
+        let names = text("state").zip(text("source")).zip(text("election")).zip(text("contest"));
+        let names = names.zip(text("candidate")).zip(text("party"));
+        let rows = names.zip(answer.texts("precinct")).zip(answer.doubles("votes"));
+        let mut votes = PrecinctVotes { entries: Vec::new(), of: HashMap::new() };
+        for (((((((state, source), election), contest), candidate), party), precinct), count) in rows {
+            let entry = Entry { state, source, election, contest, candidate, party };
+            // The rows of one entry follow each other.
+            let same = |last: &Entry| {
+                (&last.state, &last.source, &last.election) == (&entry.state, &entry.source, &entry.election)
+                    && (&last.contest, &last.candidate, &last.party)
+                        == (&entry.contest, &entry.candidate, &entry.party)
+            };
+            if !votes.entries.last().is_some_and(same) {
+                votes.entries.push(entry);
+            }
+            if let (Some(precinct), Some(count)) = (precinct, count) {
+                votes.of.entry(precinct).or_default().push((votes.entries.len() as u32 - 1, count));
+            }
+        }
+        Ok(votes)
+    }
+}
+
+/// An area that a report is asked for.
+pub struct Area {
+    /// What the caller calls it.
+    pub id: Value,
+    pub shape: Territory,
+}
+
+pub enum Territory {
+    Outline(Box<Outline>),
+    /// Whole precincts, by id.
+    Precincts(Vec<String>),
+}
+
+/// Who lives in an area and which precincts it covers.
+struct Found {
+    id: Value,
+    voters: Vec<u64>,
+    /// Position among the precincts, fraction of its area.
+    precincts: Vec<(usize, f64)>,
+}
+
+/// How much of a precinct's votes are an area's.
+#[derive(Clone, Copy)]
+struct Carried {
+    share: f64,
+    method: Method,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Method {
+    Counted,
+    Voters,
+    Area,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Method::Counted => "counted",
+            Method::Voters => "voters",
+            Method::Area => "area",
+        }
+    }
+}
+
+/// Shares of one precinct that sum to one within this are those of a plan that divides it up: they are scaled to one, so
+/// that the plan keeps every vote.
+const CLOSES: f64 = 0.02;
+
+/// The reports of the areas, in their order. `bound` limits the voters to those that the caller may ask about.
+///
+/// Time grows with the edges of the areas and of the precincts that they cut, and with the voters near them.
+pub fn reports(
+    serving: &Serving,
+    areas: Vec<Area>,
+    bound: Option<&Filter>,
+    rule: Option<&Disclosure>,
+) -> Result<Vec<Value>, ApiError> {
+    let electorate = serving.electorate()?;
+    let precincts = serving.locators()?.iter().find(|locator| locator.kind == Kind::Precinct);
+    let ids: &[String] = precincts.map_or(&[], |locator| &locator.ids);
+    let place: HashMap<&str, usize> = ids.iter().enumerate().map(|(at, id)| (id.as_str(), at)).collect();
+    let bound = bound.map(|bound| electorate.bitmap(bound));
+    let layer = precincts.map(|locator| &locator.layer);
+    let found = in_parallel(areas, |area| find(area, electorate, layer, &place, bound.as_deref()))?;
+    let carried = carry(&found, electorate, ids);
+    let votes = serving.precinct_votes()?;
+    let both: Vec<(Found, Vec<(usize, Carried)>)> = found.into_iter().zip(carried).collect();
+    in_parallel(both, |(found, carried)| {
+        let mut report = population(electorate, &found.voters, rule);
+        report["id"] = found.id;
+        report["results"] = Value::Array(results(votes, &carried, ids));
+        Ok(report)
+    })
+}
+
+/// Works on a list on all cores, keeping its order.
+fn in_parallel<T: Send, R: Send>(
+    list: Vec<T>,
+    work: impl Fn(T) -> Result<R, ApiError> + Sync,
+) -> Result<Vec<R>, ApiError> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let mut parts: Vec<Vec<(usize, T)>> = (0..cores).map(|_| Vec::new()).collect();
+    for (at, item) in list.into_iter().enumerate() {
+        parts[at % cores].push((at, item));
+    }
+    let work = &work;
+    let done = std::thread::scope(|scope| {
+        let part = |part: Vec<(usize, T)>| {
+            scope.spawn(move || {
+                part.into_iter().map(|(at, item)| Ok((at, work(item)?))).collect::<Result<Vec<_>, ApiError>>()
+            })
+        };
+        let threads: Vec<_> = parts.into_iter().map(part).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|_| Err(ApiError::internal("a report's thread panicked")))
+        };
+        threads.into_iter().map(join).collect::<Result<Vec<_>, ApiError>>()
+    })?;
+    let mut done: Vec<(usize, R)> = done.into_iter().flatten().collect();
+    done.sort_by_key(|(at, _)| *at);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}
+
+fn find(
+    area: Area,
+    electorate: &Electorate,
+    layer: Option<&Layer>,
+    place: &HashMap<&str, usize>,
+    bound: Option<&[u64]>,
+) -> Result<Found, ApiError> {
+    let (mut voters, precincts) = match &area.shape {
+        Territory::Outline(outline) => {
+            let precincts = layer.map_or(Vec::new(), |layer| fractions(layer, outline));
+            (electorate.within(outline), precincts)
+        }
+        Territory::Precincts(ids) => {
+            let voters = electorate.of_precincts(ids.iter().map(String::as_str));
+            let unknown: Vec<&str> =
+                ids.iter().map(String::as_str).filter(|id| !place.contains_key(id)).take(5).collect();
+            if !unknown.is_empty() {
+                let detail = format!("no outlines of the precincts {} are loaded", unknown.join(", "));
+                return Err(ApiError::bad_request(detail));
+            }
+            (voters, ids.iter().map(|id| (place[id.as_str()], 1.0)).collect())
+        }
+    };
+    if let Some(bound) = bound {
+        voters.iter_mut().zip(bound).for_each(|(voters, bound)| *voters &= bound);
+    }
+    Ok(Found { id: area.id, voters, precincts })
+}
+
+/// Voters of each precinct who live at a matched address, among those of a bitmap.
+fn homes(electorate: &Electorate, voters: &[u64]) -> HashMap<String, f64> {
+    let Some(located) = electorate.column("located") else { return HashMap::new() };
+    let by = vec![Key::District(Kind::Precinct), Key::Field(located)];
+    let grouping = Grouping { by, measures: Measures::default() };
+    let groups = electorate.group(&Filter::of_bitmap(voters.to_vec()), &grouping);
+    let mut homes = HashMap::new();
+    for cell in groups.cells {
+        let precinct = electorate.label(&grouping.by[0], cell.codes[0]);
+        if let (Some(precinct), "address") =
+            (precinct.as_str(), electorate.label(&grouping.by[1], cell.codes[1]).as_str().unwrap_or_default())
+        {
+            homes.insert(precinct.to_string(), cell.voters as f64);
+        }
+    }
+    homes
+}
+
+/// What each area has of each precinct's votes: all where it lies within, else the share of the precinct's voters who
+/// live there, else the share of its area.
+fn carry(found: &[Found], electorate: &Electorate, ids: &[String]) -> Vec<Vec<(usize, Carried)>> {
+    let cut = found.iter().any(|found| found.precincts.iter().any(|(_, fraction)| *fraction < 1.0));
+    let everyone =
+        if cut { homes(electorate, &vec![!0; electorate.rows().div_ceil(64)]) } else { HashMap::new() };
+    let mut sums: HashMap<usize, f64> = HashMap::new();
+    let mut carried: Vec<Vec<(usize, Carried)>> = Vec::with_capacity(found.len());
+    for found in found {
+        let here = if cut { homes(electorate, &found.voters) } else { HashMap::new() };
+        let one = |(precinct, fraction): &(usize, f64)| {
+            if *fraction == 1.0 {
+                return (*precinct, Carried { share: 1.0, method: Method::Counted });
+            }
+            let id = &ids[*precinct];
+            let carried = match everyone.get(id).filter(|all| **all > 0.0) {
+                Some(all) => {
+                    Carried { share: here.get(id).map_or(0.0, |here| here / all), method: Method::Voters }
+                }
+                None => Carried { share: *fraction, method: Method::Area },
+            };
+            (*precinct, carried)
+        };
+        let list: Vec<(usize, Carried)> = found.precincts.iter().map(one).collect();
+        list.iter().for_each(|(precinct, carried)| *sums.entry(*precinct).or_insert(0.0) += carried.share);
+        carried.push(list);
+    }
+    for (precinct, carried) in carried.iter_mut().flatten() {
+        let sum = sums[precinct];
+        if carried.method != Method::Counted && sum != 1.0 && (sum - 1.0).abs() <= CLOSES {
+            carried.share /= sum;
+        }
+    }
+    carried
+}
+
+/// Votes by candidate, the newest election first, with what the true count cannot be below or above.
+fn results(votes: &PrecinctVotes, carried: &[(usize, Carried)], ids: &[String]) -> Vec<Value> {
+    struct Sum {
+        votes: f64,
+        low: f64,
+        high: f64,
+        method: Method,
+    }
+    let mut sums: BTreeMap<u32, Sum> = BTreeMap::new();
+    for (precinct, carried) in carried {
+        for (entry, count) in votes.of.get(&ids[*precinct]).map_or(&[][..], Vec::as_slice) {
+            let zero = Sum { votes: 0.0, low: 0.0, high: 0.0, method: Method::Counted };
+            let sum = sums.entry(*entry).or_insert(zero);
+            sum.votes += count * carried.share;
+            sum.high += count;
+            sum.low += if carried.method == Method::Counted { *count } else { 0.0 };
+            sum.method = sum.method.max(carried.method);
+        }
+    }
+    let round = |value: f64| (value * 1e6).round() / 1e6;
+    let row = |(entry, sum): (u32, Sum)| {
+        let Entry { state, source, election, contest, candidate, party } = &votes.entries[entry as usize];
+        json!({
+            "state": state, "election": election, "contest": contest, "candidate": candidate, "party": party,
+            "votes": round(sum.votes), "mode": "total", "method": sum.method.name(),
+            "low": round(sum.low), "high": round(sum.high), "source": source,
+        })
+    };
+    sums.into_iter().map(row).collect()
+}
+
+/// Registration and turnout of a bitmap of voters.
+fn population(electorate: &Electorate, bitmap: &[u64], rule: Option<&Disclosure>) -> Value {
+    let filter = Filter::of_bitmap(bitmap.to_vec());
+    let measures = Measures { fingerprint: rule.map(|rule| rule.secret), ..Measures::default() };
+    let voters: u64 = bitmap.iter().map(|word| u64::from(word.count_ones())).sum();
+    let mut registration = Map::new();
+    let fields = [
+        ("party", "party", "UNK"),
+        ("age", "age_band", "unknown"),
+        ("gender", "gender", "U"),
+        ("race", "race", "unknown"),
+        ("status", "status", "unknown"),
+        ("located", "located", "none"),
+        ("market", "media_market", "unknown"),
+    ];
+    for (dimension, key, unknown) in fields {
+        let Ok(key) = crate::routes::aggregates::named_key(key, electorate) else { continue };
+        let grouping = Grouping { by: vec![key], measures: measures.clone() };
+        let cells = electorate.group(&filter, &grouping).cells;
+        let counts: Vec<u64> = cells.iter().map(|cell| cell.voters).collect();
+        let hidden = rule.map(|rule| complementary(&counts, rule.size));
+        let mut shown: BTreeMap<String, Value> = BTreeMap::new();
+        for (at, cell) in cells.iter().enumerate() {
+            let name = electorate.label(&grouping.by[0], cell.codes[0]);
+            let count = match (rule, &hidden) {
+                (Some(_), Some(hidden)) if hidden[at] => Value::Null,
+                (Some(rule), _) => rule.shown(cell.voters, cell.fingerprint),
+                _ => json!(cell.voters),
+            };
+            shown.insert(name.as_str().unwrap_or(unknown).to_string(), count);
+        }
+        registration.insert(dimension.into(), json!(shown));
+    }
+    let who = rule.map_or(0, |rule| rule.named(&format!("{:?}", blake3::hash(&bytes_of(bitmap)))));
+    let show = |count: u64, salt: u64| rule.map_or(json!(count), |rule| rule.shown(count, who ^ salt));
+    let turnout: Vec<Value> = electorate
+        .turnout(bitmap)
+        .into_iter()
+        .enumerate()
+        .filter(|(_, (_, took_part))| *took_part > 0)
+        .map(|(at, (election, took_part))| {
+            let shown = show(took_part, 1 + at as u64);
+            let share = shown.as_f64().filter(|_| voters > 0).map(|shown| (shown / voters as f64).min(1.0));
+            json!({"election": election, "voters": shown, "share": share})
+        })
+        .collect();
+    let mut part = |name: &str| registration.remove(name).unwrap_or_else(|| json!({}));
+    let (located, markets) = (part("located"), part("market"));
+    json!({"voters": show(voters, 0), "registration": registration, "turnout": turnout, "located": located, "markets": markets})
+}
+
+fn bytes_of(bitmap: &[u64]) -> Vec<u8> {
+    bitmap.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
