@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 
+import bench_http
+
 PASSES = int(os.environ.get("BELLWETHER_PASSES", "3"))
 HOME = os.path.expanduser("~")
 TARGET = os.environ.get("CARGO_TARGET_DIR", f"{HOME}/.cache/bellwether/target") + "/release"
@@ -95,6 +97,13 @@ def main():
     digests = compare("Locate 1,000,000 points in 3,000 precincts", LOCATING, "job2_pip.py", bellwether_locate)
     print(f"  all answers the same: {'yes' if len(digests) == 1 else 'NO ' + str(digests)}")
     subprocess.run([f"{VENVS}/main/bin/python", f"{PEERS}/pg.py", "stop"], capture_output=True)
+    binary = f"{TARGET}/bellwether"
+    bench_http.beside_peers(binary, f"{DATA}/voters.tsv", peer, PASSES)
+    real = os.environ.get("BELLWETHER_REAL_DATA")
+    if real:
+        bench_http.at_scale(binary, real)
+    else:
+        print("LEFT OUT: the electorates of two sizes are made from BELLWETHER_REAL_DATA")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ mod loads;
 mod object_store;
 mod real_colorado;
 mod results;
+mod shapes;
 mod sql;
 mod tables;
 mod tidy;

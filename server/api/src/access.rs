@@ -1,10 +1,8 @@
-//! Who is asking: the key of a request, its rate and its rights. Every route passes here.
+//! Who is asking: the key of a request, its rate and its rights.
 
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use bellwether_electorate::Where;
 use serde_json::{Value, json};
 
@@ -123,30 +121,11 @@ pub fn needed(method: &Method, route: &str) -> Right {
     }
 }
 
-/// Lets a request in, or answers 401, 403 or 429.
-pub async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    match caller(&app, &request) {
-        Ok((caller, allowance)) => {
-            request.extensions_mut().insert(caller);
-            let mut response = next.run(request).await;
-            if let Some(allowance) = allowance {
-                rate_headers(allowance, response.headers_mut());
-            }
-            response
-        }
-        Err((error, allowance)) => {
-            let mut response = error.into_response();
-            if let Some(allowance) = allowance {
-                rate_headers(allowance, response.headers_mut());
-            }
-            response
-        }
-    }
-}
+/// Why a request is not let in.
+pub type Refusal = (ApiError, Option<Allowance>);
 
-type Refusal = (ApiError, Option<Allowance>);
-
-fn caller(app: &App, request: &Request) -> Result<(Caller, Option<Allowance>), Refusal> {
+/// Who is asking; an error with 401, 403 or 429 where they may not.
+pub fn admit(app: &App, request: &Request) -> Result<(Caller, Option<Allowance>), Refusal> {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let need = needed(request.method(), route);
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -192,7 +171,8 @@ fn caller(app: &App, request: &Request) -> Result<(Caller, Option<Allowance>), R
     Ok((as_who(&key.id, key.role, &key.districts), Some(allowance)))
 }
 
-fn rate_headers(allowance: Allowance, headers: &mut HeaderMap) {
+/// The standard headers of a rate.
+pub fn rate_headers(allowance: Allowance, headers: &mut HeaderMap) {
     headers.insert("ratelimit-limit", HeaderValue::from(allowance.limit));
     headers.insert("ratelimit-remaining", HeaderValue::from(allowance.remaining));
     headers.insert("ratelimit-reset", HeaderValue::from(allowance.reset));

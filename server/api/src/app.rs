@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::audit::Audit;
 use crate::config::ServeArgs;
 use crate::disclosure::Disclosure;
+use crate::entrance::Tally;
 use crate::error::ApiError;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
@@ -21,9 +22,20 @@ use crate::state::StateFolder;
 
 /// The running server.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Its parts.
+pub struct Parts {
     pub(crate) lake: Lake,
-    pub(crate) config: Arc<ServeArgs>,
+    pub(crate) config: ServeArgs,
     pub(crate) releases: Arc<Releases>,
     pub(crate) jobs: Jobs,
     /// Held by the load over HTTP that is under way.
@@ -33,6 +45,9 @@ pub struct App {
     pub(crate) keys: Keys,
     pub(crate) audit: Audit,
     pub(crate) disclosure: Disclosure,
+    pub(crate) tally: Tally,
+    /// Tells this process's requests from those of another one.
+    pub(crate) process: u64,
     engine: Arc<Engine>,
 }
 
@@ -82,7 +97,7 @@ impl App {
         let seats = || Arc::new(Semaphore::new(limits.threads * 2));
         let (seats, long_seats) = (seats(), seats());
         let releases = Releases::new(lake.clone(), config.cache_folder(&lake), limits, true);
-        Ok(App {
+        Ok(App(Arc::new(Parts {
             lake,
             keys: Keys::open(state.clone())?,
             audit: Audit::new(state.path(AUDIT)),
@@ -93,8 +108,10 @@ impl App {
             loading: Arc::default(),
             metrics,
             engine: Arc::new(Engine { seats, long_seats, waiting: AtomicUsize::new(0), queue: config.queue }),
-            config: Arc::new(config),
-        })
+            tally: Tally::default(),
+            process: uuid::Uuid::new_v4().as_u64_pair().0,
+            config,
+        })))
     }
 
     /// Makes a population's filter ready and works on it: on the spot where that takes some tenths of a millisecond,

@@ -6,6 +6,7 @@ mod audit;
 pub mod commands;
 pub mod config;
 mod disclosure;
+mod entrance;
 mod error;
 mod filter_schema;
 mod jobs;
@@ -20,4 +21,4 @@ mod shapes;
 mod state;
 mod streaming;
 
-pub use router::{openapi, router, serve};
+pub use router::{openapi, serve};

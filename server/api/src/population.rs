@@ -3,7 +3,7 @@
 use bellwether_atlas::Outline;
 use bellwether_electorate::{Electorate, Fault, Filter, Outlines, Where};
 use bellwether_schema::ids::Kind;
-use bellwether_warehouse::questions::{self, Page};
+use bellwether_warehouse::questions;
 use serde_json::{Value, json};
 
 use crate::access::Caller;
@@ -52,7 +52,8 @@ fn under_where(faults: Vec<Fault>) -> Vec<Fault> {
 
 impl Outlines for Serving {
     fn vintages(&self, kind: Kind, id: &str) -> Vec<i64> {
-        questions::vintages(&self.copy, kind.name(), id).unwrap_or_default()
+        let lines = self.lines().ok();
+        lines.and_then(|lines| lines.get(kind.name())?.get(id)).cloned().unwrap_or_default()
     }
 
     fn outline(&self, kind: Kind, id: &str, vintage: i64) -> Option<Outline> {
@@ -62,8 +63,8 @@ impl Outlines for Serving {
     }
 
     fn ids(&self, kind: Kind) -> Vec<String> {
-        let page = Page { limit: 1_000_000, offset: 0 };
-        let answer = self.copy.answer(&questions::districts(Some(kind.name()), None, page));
-        answer.map(|answer| answer.texts("id").into_iter().flatten().collect()).unwrap_or_default()
+        let lines = self.lines().ok();
+        let known = lines.and_then(|lines| lines.get(kind.name()));
+        known.map(|known| known.keys().cloned().collect()).unwrap_or_default()
     }
 }

@@ -1,24 +1,25 @@
 //! Every URL on one screen, and the layers that every request passes.
 
-use std::time::{Duration, Instant};
+use std::convert::Infallible;
+use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderName, StatusCode};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceBuilder;
+use tower::make::Shared;
+use tower::{Service, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::admit;
 use crate::app::App;
+use crate::entrance::enter;
 use crate::error::ApiError;
 use crate::reply::tag_encoding;
 use crate::routes::*;
@@ -79,15 +80,13 @@ pub fn openapi() -> String {
     routes(BODY).into_openapi().to_pretty_json().expect("the document is plain data")
 }
 
-/// All routes with all layers.
-pub fn router(app: App) -> axum::Router {
+/// All routes behind the entrance.
+fn router(app: App) -> axum::Router {
     let (router, document) = routes(app.config.upload_limit).split_for_parts();
     let document = document.to_json().expect("the document is plain data");
     let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
     let docs = utoipa_swagger_ui::SwaggerUi::new("/docs")
         .config(utoipa_swagger_ui::Config::new(["/v1/openapi.json"]).try_it_out_enabled(true));
-    let id = HeaderName::from_static("x-request-id");
-    let time = app.config.request_time();
     router
         .route("/v1/openapi.json", get(move || async move { (json, document) }))
         .route("/metrics", get(metrics::metrics))
@@ -98,49 +97,22 @@ pub fn router(app: App) -> axum::Router {
         .method_not_allowed_fallback(|| async {
             ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED, "the page does not take this method")
         })
-        .layer(
-            ServiceBuilder::new()
-                .layer(SetRequestIdLayer::new(id.clone(), MakeRequestUuid))
-                .layer(PropagateRequestIdLayer::new(id))
-                .layer(middleware::from_fn(|request, next: Next| async move {
-                    tag_encoding(next.run(request).await)
-                }))
-                .layer(CompressionLayer::new())
-                .layer(middleware::from_fn(watch))
-                .layer(middleware::from_fn(move |request: Request, next: Next| async move {
-                    match tokio::time::timeout(time, next.run(request)).await {
-                        Ok(response) => response,
-                        Err(_) => ApiError::of_status(StatusCode::GATEWAY_TIMEOUT, "it took too long")
-                            .into_response(),
-                    }
-                }))
-                .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
-                .layer(middleware::from_fn_with_state(app.clone(), admit)),
-        )
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+        .layer(middleware::from_fn_with_state(app.clone(), enter))
         .with_state(app)
 }
 
-/// Counts and logs each request by its route, never by its parameters: these may hold what a log must not.
-async fn watch(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().to_string();
-    let path = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("unmatched".to_string(), |path| path.as_str().into());
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .and_then(|id| id.header_value().to_str().ok())
-        .map(str::to_string);
-    let response = next.run(request).await;
-    let seconds = started.elapsed().as_secs_f64();
-    let status = response.status().as_u16();
-    let labels = [("method", method.clone()), ("route", path.clone()), ("status", status.to_string())];
-    ::metrics::counter!("bellwether_http_requests_total", &labels).increment(1);
-    ::metrics::histogram!("bellwether_http_request_seconds", "route" => path.clone()).record(seconds);
-    tracing::info!(%method, route = %path, status, seconds, id, "request");
-    response
+/// The routes, compressed for callers who accept that. Those who do not are spared the layer.
+fn service(
+    app: App,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send {
+    let plain = router(app);
+    let tagged = |request, next: Next| async move { tag_encoding(next.run(request).await) };
+    let packed = plain.clone().layer(CompressionLayer::new()).layer(middleware::from_fn(tagged));
+    tower::service_fn(move |request: Request| {
+        let packs = request.headers().contains_key(header::ACCEPT_ENCODING);
+        if packs { packed.clone() } else { plain.clone() }.oneshot(request)
+    })
 }
 
 /// Serves until told to stop, then finishes the requests under way and stops the loads.
@@ -156,10 +128,18 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken)
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     });
+    let (metrics, stopped) = (app.metrics.clone(), shutdown.clone());
+    tokio::spawn(async move {
+        // Samples are kept until they are summed up, so that is done whether or not somebody asks for them.
+        while !stopped.is_cancelled() {
+            metrics.run_upkeep();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    });
     let (jobs, grace) = (app.jobs.clone(), app.config.request_time());
     let told = jobs.clone();
     let stopping = shutdown.clone();
-    let served = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
+    let served = axum::serve(listener, Shared::new(service(app))).with_graceful_shutdown(async move {
         stopping.cancelled().await;
         told.cancel_all();
     });

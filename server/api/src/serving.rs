@@ -1,6 +1,6 @@
 //! Releases as they are served: building copies, noticing new releases, swapping without dropping a request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
@@ -37,8 +37,12 @@ pub struct Serving {
     markets: OnceLock<HashMap<String, (String, String)>>,
     electorate: OnceLock<Electorate>,
     votes: OnceLock<PrecinctVotes>,
+    lines: OnceLock<Lines>,
     answers: Mutex<HashMap<String, Arc<CachedBody>>>,
 }
+
+/// Vintages in which the lines of each district are loaded, the newest first, by kind and id.
+pub type Lines = HashMap<String, BTreeMap<String, Vec<i64>>>;
 
 /// The districts of one kind, ready to be located in.
 pub struct Locator {
@@ -58,6 +62,7 @@ impl Serving {
             markets: OnceLock::new(),
             electorate: OnceLock::new(),
             votes: OnceLock::new(),
+            lines: OnceLock::new(),
             answers: Mutex::new(HashMap::new()),
         }
     }
@@ -100,6 +105,21 @@ impl Serving {
         }
         let votes = PrecinctVotes::read(self)?;
         Ok(self.votes.get_or_init(|| votes))
+    }
+
+    /// Every district that is known.
+    pub fn lines(&self) -> Result<&Lines, ApiError> {
+        if let Some(lines) = self.lines.get() {
+            return Ok(lines);
+        }
+        let answer = questions::lines(&self.copy)?;
+        let mut lines = Lines::new();
+        let names = answer.texts("kind").into_iter().zip(answer.texts("id"));
+        for ((kind, id), vintage) in names.zip(answer.integers("vintage")) {
+            let known = lines.entry(kind.unwrap_or_default()).or_default();
+            known.entry(id.unwrap_or_default()).or_default().extend(vintage);
+        }
+        Ok(self.lines.get_or_init(|| lines))
     }
 
     /// Market id and name by county.
@@ -286,6 +306,7 @@ impl Releases {
                 let started = std::time::Instant::now();
                 let electorate = serving.electorate()?;
                 serving.precinct_votes()?;
+                serving.lines()?;
                 let (rows, bytes) = (electorate.rows(), electorate.memory());
                 let seconds = started.elapsed().as_secs_f64();
                 tracing::info!(rows, bytes, seconds, "the electorate is in memory");

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use bellwether_schema::ids::Kind;
 
-use crate::evaluate::Filter;
+use crate::evaluate::{Filter, Firsts};
 use crate::{Coding, Electorate, kind_index};
 
 /// What voters are grouped by.
@@ -83,29 +83,41 @@ pub struct Cells {
 const DENSE: usize = 1 << 20;
 
 /// Where the groups' figures are kept: by number where there are few, else by look-up.
-struct Store {
-    strides: Vec<u64>,
+pub(crate) struct Store {
+    pub strides: Vec<u64>,
     dense: Vec<u32>,
     sparse: HashMap<u64, u32>,
     cells: Vec<(u64, Work)>,
 }
 
+/// The figures of a group while it is counted.
 #[derive(Default)]
-struct Work {
-    voters: u64,
-    households: u64,
-    doors: u64,
+pub(crate) struct Work {
+    pub voters: u64,
+    pub households: u64,
+    pub doors: u64,
+    pub first_households: Firsts,
+    pub first_doors: Firsts,
     last_household: u32,
     last_door: u32,
     phones: HashSet<u32>,
-    sums: Vec<Sum>,
+    pub sums: Vec<Sum>,
     scores: Vec<Vec<f32>>,
-    voted: Vec<u64>,
+    pub voted: Vec<u64>,
     fingerprint: u64,
 }
 
 impl Store {
-    fn at(&mut self, number: u64, measures: &Measures) -> &mut Work {
+    /// The keys that are districts: place of the kind, and stride.
+    pub fn district_keys(&self, by: &[Key]) -> Vec<(usize, u64)> {
+        let keys = by.iter().zip(&self.strides).filter_map(|(key, stride)| match key {
+            Key::District(kind) => Some((kind_index(*kind), *stride)),
+            _ => None,
+        });
+        keys.collect()
+    }
+
+    pub fn at(&mut self, number: u64, measures: &Measures) -> &mut Work {
         let fresh = self.cells.len() as u32 + 1;
         let slot = match self.dense.get_mut(number as usize) {
             Some(slot) => slot,
@@ -195,8 +207,8 @@ impl Electorate {
 
     /// Groups those who match a filter.
     ///
-    /// Time grows with the words that the filter looks at, and with the voters that match where a key is a column;
-    /// memory with the groups.
+    /// Time grows with the words that the filter looks at and with the keys' codes where these are few, else with the
+    /// voters that match; memory with the groups.
     pub fn group(&self, filter: &Filter, grouping: &Grouping) -> Cells {
         let Grouping { by, measures } = grouping;
         let mut strides = Vec::with_capacity(by.len());
@@ -207,14 +219,10 @@ impl Electorate {
         }
         let dense = if product as usize <= DENSE { product as usize } else { 0 };
         let mut store = Store { strides, dense: vec![0; dense], sparse: HashMap::new(), cells: Vec::new() };
-        let district_keys: Vec<(usize, u64)> = by
-            .iter()
-            .zip(&store.strides)
-            .filter_map(|(key, stride)| match key {
-                Key::District(kind) => Some((kind_index(*kind), *stride)),
-                _ => None,
-            })
-            .collect();
+        if let Some(voters) = self.group_by_splitting(filter, grouping, &mut store) {
+            return Cells { cells: self.finish(by, store), voters };
+        }
+        let district_keys = store.district_keys(by);
         let base_of = |run: &crate::Run| -> u64 {
             district_keys.iter().map(|(kind, stride)| u64::from(run.districts[*kind]) * stride).sum()
         };
@@ -231,7 +239,6 @@ impl Electorate {
                 .collect(),
             codes: [0; 64],
         };
-        let only_counts = decoded.keys.is_empty() && *measures == Measures::default();
         let mut numbers = [0u64; 64];
         let mut values = vec![[0u32; 64]; measures.columns.len()];
         let mut total = 0;
@@ -247,11 +254,9 @@ impl Electorate {
                     continue;
                 }
                 total += u64::from(rest.count_ones());
-                if !only_counts {
-                    decoded.add(place, &mut numbers);
-                    for (column, values) in measures.columns.iter().zip(&mut values) {
-                        self.columns[*column].sliced.decode(place, values);
-                    }
+                decoded.add(place, &mut numbers);
+                for (column, values) in measures.columns.iter().zip(&mut values) {
+                    self.columns[*column].sliced.decode(place, values);
                 }
                 while rest != 0 {
                     let row = place * 64 + rest.trailing_zeros() as usize;
@@ -263,10 +268,6 @@ impl Electorate {
                     let inside = if end >= 64 { rest } else { rest & ((1 << end) - 1) };
                     rest &= !inside;
                     let base = base_of(&self.runs[run]);
-                    if only_counts {
-                        store.at(base, measures).voters += u64::from(inside.count_ones());
-                        continue;
-                    }
                     let mut inside = inside;
                     while inside != 0 {
                         let bit = inside.trailing_zeros() as usize;

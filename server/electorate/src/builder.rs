@@ -210,6 +210,7 @@ impl Builder {
         Electorate {
             rows,
             columns,
+            ranges: std::array::from_fn(|kind| ranges(&self.runs, kind, self.districts[kind].values.len())),
             runs: self.runs,
             districts: self.districts,
             participation,
@@ -225,6 +226,19 @@ impl Builder {
             today: self.today,
         }
     }
+}
+
+/// Rows of each district of a kind as sorted ranges, by code.
+fn ranges(runs: &[Run], kind: usize, districts: usize) -> Vec<Vec<(u32, u32)>> {
+    let mut ranges: Vec<Vec<(u32, u32)>> = vec![Vec::new(); districts + 1];
+    for run in runs {
+        let of = &mut ranges[run.districts[kind] as usize];
+        match of.last_mut() {
+            Some(last) if last.1 == run.start => last.1 = run.end,
+            _ => of.push((run.start, run.end)),
+        }
+    }
+    ranges
 }
 
 /// Value less base plus one; 0 for null and for what lies before the base.

@@ -182,7 +182,7 @@ impl Compiler<'_> {
             };
         }
         match code {
-            Some(code) => Node::Rows(electorate.rows_of(kind, code)),
+            Some(code) => Node::Rows(electorate.ranges[kind_index(kind)][code as usize].clone()),
             // Known, but nobody lives there.
             None if !vintages.is_empty() => Node::Nobody,
             None => {

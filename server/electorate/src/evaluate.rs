@@ -1,12 +1,7 @@
 //! Filters at work: chunks of words in, bitmaps of the voters that match out, and what is counted on them.
 
-use bellwether_schema::ids::Kind;
-
-use crate::sliced::Sliced;
-use crate::{Electorate, Groups, Turnout, kind_index};
-
-/// Words that are worked on at a time: a few of them fit into the fastest cache.
-pub(crate) const CHUNK: usize = 256;
+use crate::sliced::{CHUNK, Sliced, count, count_both};
+use crate::{Electorate, Groups, Turnout};
 
 /// A filter made ready for one electorate.
 #[derive(Debug)]
@@ -154,19 +149,6 @@ fn intersect(one: &[(u32, u32)], other: &[(u32, u32)]) -> Vec<(u32, u32)> {
 }
 
 impl Electorate {
-    /// Rows of a district as sorted ranges.
-    pub(crate) fn rows_of(&self, kind: Kind, code: u32) -> Vec<(u32, u32)> {
-        let at = kind_index(kind);
-        let mut ranges: Vec<(u32, u32)> = Vec::new();
-        for run in self.runs.iter().filter(|run| run.districts[at] == code) {
-            match ranges.last_mut() {
-                Some(last) if last.1 == run.start => last.1 = run.end,
-                _ => ranges.push((run.start, run.end)),
-            }
-        }
-        ranges
-    }
-
     /// Hands over the words in which somebody may match, chunk by chunk: the number of the first, and the words.
     pub(crate) fn scan(&self, filter: &Filter, mut each: impl FnMut(usize, &[u64])) {
         let mut out = [0u64; CHUNK];
@@ -200,9 +182,7 @@ impl Electorate {
     /// How many voters match.
     pub fn voters(&self, filter: &Filter) -> u64 {
         let mut voters = 0;
-        self.scan(filter, |_, words| {
-            voters += words.iter().map(|word| u64::from(word.count_ones())).sum::<u64>()
-        });
+        self.scan(filter, |_, words| voters += count(words));
         voters
     }
 
@@ -242,16 +222,13 @@ impl Electorate {
     /// How many of a bitmap's voters took part in each election, the newest first.
     pub fn turnout(&self, bitmap: &[u64]) -> Vec<(&str, u64)> {
         let count = |participation: &crate::Participation| match &participation.voters {
-            Turnout::Bitmap(words) => {
-                words.iter().zip(bitmap).map(|(one, other)| u64::from((one & other).count_ones())).sum()
-            }
+            Turnout::Bitmap(words) => count_both(words, bitmap),
             Turnout::Rows(rows) => rows.iter().map(|row| bitmap[*row as usize / 64] >> (row % 64) & 1).sum(),
         };
         self.participation.iter().map(|one| (one.election.as_str(), count(one))).collect()
     }
 
     fn evaluate(&self, node: &Node, at: usize, out: &mut [u64]) {
-        let range = at..at + out.len();
         match node {
             Node::All(list) => {
                 out.fill(!0);
@@ -286,11 +263,11 @@ impl Electorate {
             Node::Codes { column, codes } => {
                 out.fill(0);
                 let sliced = &self.columns[*column].sliced;
-                codes.iter().for_each(|code| sliced.add_equal(*code, range.clone(), out));
+                codes.iter().for_each(|code| sliced.add_equal(*code, at, out));
             }
             Node::Between { column, low, high } => {
                 out.fill(0);
-                self.columns[*column].sliced.add_between(*low, *high, range, out);
+                self.columns[*column].sliced.add_between(*low, *high, at, out);
             }
             Node::Rows(ranges) => {
                 out.fill(0);
@@ -320,7 +297,7 @@ impl Electorate {
                     *out = if *none { !has } else { has };
                 }
             }
-            Node::Bitmap(words) => out.copy_from_slice(&words[range]),
+            Node::Bitmap(words) => out.copy_from_slice(&words[at..at + out.len()]),
         }
     }
 
@@ -351,7 +328,7 @@ impl Electorate {
         }
         let planes = self.turnout_counts(elections, at, out.len());
         let most = u32::try_from(at_most).unwrap_or(u32::MAX);
-        Sliced::of(planes).add_between(at_least as u32, most, 0..out.len(), out);
+        Sliced::of(planes).add_between(at_least as u32, most, 0, out);
     }
 
     /// In how many of the elections each voter took part, as bitmaps of the count's bits.

@@ -13,6 +13,7 @@ mod evaluate;
 mod filter;
 mod nearest;
 mod sliced;
+mod split;
 
 use std::collections::HashMap;
 
@@ -121,6 +122,8 @@ pub struct Electorate {
     pub runs: Vec<Run>,
     /// District ids by kind, in the order of `Kind::ALL`.
     pub districts: [Dictionary; Kind::ALL.len()],
+    /// Rows of each district as sorted ranges, by kind and code.
+    ranges: [Vec<Vec<(u32, u32)>>; Kind::ALL.len()],
     /// By election, the newest first.
     pub participation: Vec<Participation>,
     /// Bit set where the voter has a residence address.

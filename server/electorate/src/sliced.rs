@@ -1,6 +1,23 @@
 //! A column of codes as one bitmap for each bit of the code.
 
-use std::ops::Range;
+/// Words that are worked on at a time: a few of them fit into the fastest cache.
+pub const CHUNK: usize = 256;
+
+/// Bits that are set.
+pub fn count(words: &[u64]) -> u64 {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || words.iter().map(|word| u64::from(word.count_ones())).sum(),
+    )
+}
+
+/// Bits that are set in both.
+pub fn count_both(one: &[u64], other: &[u64]) -> u64 {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || one.iter().zip(other).map(|(one, other)| u64::from((one & other).count_ones())).sum(),
+    )
+}
 
 /// Codes of all rows; row `r` is bit `r % 64` of word `r / 64` in each slice.
 #[derive(Debug, Default)]
@@ -60,52 +77,86 @@ impl Sliced {
         Sliced { slices }
     }
 
-    /// Adds the rows whose code is `code` to `out`, which stands for the words `at`.
-    pub fn add_equal(&self, code: u32, at: Range<usize>, out: &mut [u64]) {
-        if self.slices.len() < 32 && code >> self.slices.len() != 0 {
+    /// Adds the rows whose code is `code` to `out`, which stands for the words from `at` on.
+    pub fn add_equal(&self, code: u32, at: usize, out: &mut [u64]) {
+        if code > self.most() {
             return;
         }
-        let mut found = [0u64; super::evaluate::CHUNK];
+        let mut found = [!0u64; CHUNK];
         let found = &mut found[..out.len()];
-        found.fill(!0);
-        for (bit, slice) in self.slices.iter().enumerate() {
-            let words = &slice[at.clone()];
-            match code >> bit & 1 == 1 {
-                true => found.iter_mut().zip(words).for_each(|(found, word)| *found &= word),
-                false => found.iter_mut().zip(words).for_each(|(found, word)| *found &= !word),
-            }
-        }
-        out.iter_mut().zip(found).for_each(|(out, found)| *out |= *found);
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (bit, slice) in self.slices.iter().enumerate() {
+                    let words = &slice[at..at + found.len()];
+                    // All ones where the code has 0 there: the slice is turned over.
+                    let turn = u64::from(code >> bit & 1).wrapping_sub(1);
+                    for (found, word) in found.iter_mut().zip(words) {
+                        *found &= word ^ turn;
+                    }
+                }
+                for (out, found) in out.iter_mut().zip(&*found) {
+                    *out |= found;
+                }
+            },
+        );
     }
 
     /// Adds the rows whose code is at least `low` and at most `high`.
-    pub fn add_between(&self, low: u32, high: u32, at: Range<usize>, out: &mut [u64]) {
+    pub fn add_between(&self, low: u32, high: u32, at: usize, out: &mut [u64]) {
         let most = self.most();
         if low > high || low > most {
             return;
         }
         let high = high.min(most);
-        let mut below = [0u64; super::evaluate::CHUNK];
-        let mut above = [0u64; super::evaluate::CHUNK];
-        let mut equal_low = [!0u64; super::evaluate::CHUNK];
-        let mut equal_high = [!0u64; super::evaluate::CHUNK];
         let count = out.len();
-        // From the highest bit: a row is below where it first differs from the bound by having 0 for 1.
-        for (bit, slice) in self.slices.iter().enumerate().rev() {
-            let words = &slice[at.clone()];
-            let low_bit = (low >> bit & 1).wrapping_neg() as i32 as i64 as u64;
-            let high_bit = (high >> bit & 1).wrapping_neg() as i32 as i64 as u64;
-            for index in 0..count {
-                let word = words[index];
-                below[index] |= equal_low[index] & low_bit & !word;
-                equal_low[index] &= !(word ^ low_bit);
-                above[index] |= equal_high[index] & !high_bit & word;
-                equal_high[index] &= !(word ^ high_bit);
-            }
-        }
-        for index in 0..count {
-            out[index] |= !(below[index] | above[index]);
-        }
+        let mut outside = [0u64; CHUNK];
+        let mut equal_low = [!0u64; CHUNK];
+        let mut equal_high = [!0u64; CHUNK];
+        let (outside, equal_low, equal_high) =
+            (&mut outside[..count], &mut equal_low[..count], &mut equal_high[..count]);
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                // From the highest bit: a row is below where it first differs from the bound by having 0 for 1.
+                for (bit, slice) in self.slices.iter().enumerate().rev() {
+                    let words = &slice[at..at + count];
+                    let low_bit = u64::from(low >> bit & 1).wrapping_neg();
+                    let high_bit = u64::from(high >> bit & 1).wrapping_neg();
+                    let ends = equal_low.iter_mut().zip(equal_high.iter_mut());
+                    for ((word, outside), (equal_low, equal_high)) in
+                        words.iter().zip(outside.iter_mut()).zip(ends)
+                    {
+                        *outside |= *equal_low & low_bit & !word | *equal_high & !high_bit & word;
+                        *equal_low &= !(word ^ low_bit);
+                        *equal_high &= !(word ^ high_bit);
+                    }
+                }
+                for (out, outside) in out.iter_mut().zip(&*outside) {
+                    *out |= !outside;
+                }
+            },
+        );
+    }
+
+    /// Sum of the codes of the rows of a mask that stands for the words from `at` on, and how many of them are not 0.
+    pub fn sum(&self, at: usize, mask: &[u64]) -> (u64, u64) {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let (mut sum, mut known) = (0, 0);
+                for (offset, mask) in mask.iter().enumerate().filter(|(_, mask)| **mask != 0) {
+                    let mut any = 0;
+                    for (bit, slice) in self.slices.iter().enumerate() {
+                        let rows = slice[at + offset] & mask;
+                        any |= rows;
+                        sum += u64::from(rows.count_ones()) << bit;
+                    }
+                    known += u64::from(any.count_ones());
+                }
+                (sum, known)
+            },
+        )
     }
 
     /// The codes of the 64 rows of a word.

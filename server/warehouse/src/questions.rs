@@ -88,6 +88,11 @@ pub fn vintages(copy: &Copy, kind: &str, id: &str) -> Result<Vec<i64>, Error> {
     Ok(answer.integers("vintage").into_iter().flatten().collect())
 }
 
+/// `kind, id, vintage` of every district that is known, the newest vintage first.
+pub fn lines(copy: &Copy) -> Result<Answer, Error> {
+    copy.ask(sql!("lines"), &[])
+}
+
 /// `id, name, state, vintage, geometry` of every outline of a kind in its newest vintage, sorted by id.
 pub fn outlines(copy: &Copy, kind: &str) -> Result<Answer, Error> {
     copy.ask(sql!("outlines"), &[Param::text(kind)])

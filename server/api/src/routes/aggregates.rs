@@ -12,7 +12,7 @@ use bellwether_schema::ids::Kind;
 use bellwether_warehouse::questions::{self, Page, ResultsFilter};
 use bellwether_warehouse::{Answer, Format};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::access::Caller;
@@ -92,35 +92,31 @@ pub async fn aggregate(
             return Err(ApiError::of_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY, detail));
         }
         let votes = plan.votes(serving)?;
-        let mut rows: Vec<Map<String, Value>> = Vec::with_capacity(groups.cells.len());
+        let mut rows: Vec<Vec<Value>> = Vec::with_capacity(groups.cells.len());
         let hidden = rule.map(|rule| hidden(&groups.cells, &rule));
         for (at, cell) in groups.cells.iter().enumerate() {
-            let mut row = Map::new();
-            for ((name, key), code) in plan.names.iter().zip(&grouping.by).zip(&cell.codes) {
-                row.insert(name.clone(), electorate.label(key, *code));
-            }
+            let mut row = Vec::with_capacity(plan.names.len() + plan.columns.len());
+            row.extend(grouping.by.iter().zip(&cell.codes).map(|(key, code)| electorate.label(key, *code)));
             let small = hidden.as_ref().is_some_and(|hidden| hidden[at]);
             plan.measure(&mut row, cell, groups.voters, rule.as_ref(), small);
             plan.add_votes(&mut row, &votes);
             rows.push(row);
         }
-        sort(&mut rows, &plan.names);
+        sort(&mut rows, plan.names.len());
         let all = rows.len() as u64;
         let page = if whole { Page { limit: all.max(1), offset: page.offset } } else { page };
-        let rows: Vec<Value> = rows
-            .into_iter()
-            .skip(page.offset as usize)
-            .take(page.limit as usize)
-            .map(Value::Object)
-            .collect();
         let release = &serving.release.id;
-        let end = page.offset + rows.len() as u64;
+        let shown = rows.iter().skip(page.offset as usize).take(page.limit as usize);
+        let end = page.offset + shown.len() as u64;
         let next = (end < all).then(|| reply::cursor(release, end));
+        let columns: Vec<&str> = plan.names.iter().chain(&plan.columns).map(String::as_str).collect();
         let bytes = match format {
-            Format::Json => serde_json::to_vec(&json!({"release": release, "rows": rows, "next": next}))
-                .map_err(ApiError::internal)?,
+            Format::Json => json_of(release, &columns, shown, next.as_deref()).map_err(ApiError::internal)?,
             other => {
-                let columns: Vec<&str> = plan.names.iter().chain(&plan.columns).map(String::as_str).collect();
+                let object = |row: &Vec<Value>| {
+                    columns.iter().map(|name| name.to_string()).zip(row.iter().cloned()).collect()
+                };
+                let rows: Vec<Value> = shown.map(object).map(Value::Object).collect();
                 Answer::of_rows(&columns, &rows)?.encode(other)?
             }
         };
@@ -153,25 +149,47 @@ fn hidden(cells: &[Cell], rule: &Disclosure) -> Vec<bool> {
     hidden
 }
 
-/// By the groups' values: numbers by size, texts by letters, null last.
-fn sort(rows: &mut [Map<String, Value>], names: &[String]) {
+/// The rows as JSON, their names in the order of the columns.
+fn json_of<'a>(
+    release: &str,
+    columns: &[&str],
+    rows: impl Iterator<Item = &'a Vec<Value>>,
+    next: Option<&str>,
+) -> serde_json::Result<Vec<u8>> {
+    let names = columns.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<_>>>()?;
+    let mut out = format!("{{\"release\":\"{release}\",\"rows\":[").into_bytes();
+    for (at, row) in rows.enumerate() {
+        out.extend_from_slice(if at == 0 { b"{" } else { b",{" });
+        for (place, (name, value)) in names.iter().zip(row).enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(name.as_bytes());
+            out.push(b':');
+            serde_json::to_writer(&mut out, value)?;
+        }
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"],\"next\":");
+    serde_json::to_writer(&mut out, &next)?;
+    out.push(b'}');
+    Ok(out)
+}
+
+/// By the groups' values, which come first in each row: numbers by size, texts by letters, null last.
+fn sort(rows: &mut [Vec<Value>], keys: usize) {
     let rank = |value: &Value| match value {
-        Value::Number(number) => (0, number.as_f64().unwrap_or(0.0), ""),
-        Value::Null => (2, 0.0, ""),
-        _ => (1, 0.0, ""),
+        Value::Number(number) => (0, number.as_f64().unwrap_or(0.0)),
+        Value::Null => (2, 0.0),
+        _ => (1, 0.0),
+    };
+    let order = |a: &Value, b: &Value| match (a, b) {
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        _ => rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal),
     };
     rows.sort_by(|one, other| {
-        for name in names {
-            let (a, b) = (&one[name], &other[name]);
-            let order = match (a, b) {
-                (Value::String(a), Value::String(b)) => a.cmp(b),
-                _ => rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal),
-            };
-            if order.is_ne() {
-                return order;
-            }
-        }
-        std::cmp::Ordering::Equal
+        let pairs = one.iter().zip(other).take(keys);
+        pairs.map(|(a, b)| order(a, b)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
     });
 }
 
@@ -346,14 +364,7 @@ impl Plan {
         Ok(())
     }
 
-    fn measure(
-        &self,
-        row: &mut Map<String, Value>,
-        cell: &Cell,
-        all: u64,
-        rule: Option<&Disclosure>,
-        small: bool,
-    ) {
+    fn measure(&self, row: &mut Vec<Value>, cell: &Cell, all: u64, rule: Option<&Disclosure>, small: bool) {
         let show = |count: u64, salt: u64| match rule {
             _ if small => Value::Null,
             None => json!(count),
@@ -361,8 +372,7 @@ impl Plan {
         };
         // Without a right to persons a mean is not given so exactly that it gives the values away.
         let blunt = |value: f64| if rule.is_some() { (value * 10.0).round() / 10.0 } else { value };
-        let names = self.columns.iter();
-        for (name, shown) in names.zip(&self.shown) {
+        for shown in &self.shown {
             let value = match shown {
                 Shown::Voters => show(cell.voters, 0),
                 Shown::Households => show(cell.households, 1),
@@ -390,7 +400,7 @@ impl Plan {
                     }
                 }
             };
-            row.insert(name.clone(), value);
+            row.push(value);
         }
     }
 
@@ -420,11 +430,10 @@ impl Plan {
         Ok(votes.into_iter().map(|(district, list)| (district, Value::Array(list))).collect())
     }
 
-    fn add_votes(&self, row: &mut Map<String, Value>, votes: &HashMap<String, Value>) {
+    fn add_votes(&self, row: &mut Vec<Value>, votes: &HashMap<String, Value>) {
         if let Some((.., at)) = &self.contest {
-            let district = row[&self.names[*at]].as_str();
-            let list = district.and_then(|district| votes.get(district)).cloned();
-            row.insert("votes".into(), list.unwrap_or(Value::Null));
+            let list = row[*at].as_str().and_then(|district| votes.get(district)).cloned();
+            row.push(list.unwrap_or(Value::Null));
         }
     }
 }
