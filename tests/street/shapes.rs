@@ -132,6 +132,12 @@ fn precincts_that_a_line_cuts_are_shared_out_by_the_voters_who_live_on_either_si
     let server = Server::start(&lake);
     let told = oracle("reports.py", &[text(&lake), &server.url, "cut"]);
     assert!(told.contains("reports agree"), "{told}");
+    // The lines of before have the report of their shape.
+    let before = server.json("/v1/districts/congressional/FK-CD-01@2022/report");
+    assert!(
+        before["district"]["vintage"] == 2022
+            && before["voters"].as_i64().is_some_and(|voters| voters > 3_000)
+    );
     for (row, id) in rows.iter().zip(["FK-CD-01", "FK-CD-02"]) {
         let report = server.json(&format!("/v1/districts/congressional/{id}/report"));
         for mine in row["results"].as_array().expect("rows").iter().filter(|row| president(row)) {

@@ -164,8 +164,8 @@ impl Decoded<'_> {
                     self.electorate.columns[*column].sliced.decode(place, &mut self.codes);
                 }
                 Key::Turnout(elections) => {
-                    let planes = self.electorate.turnout_counts(elections, place, 1);
-                    crate::sliced::Sliced::of(planes).decode(0, &mut self.codes);
+                    let counts = self.electorate.turnout_counts(elections, place, 1);
+                    counts.decode(0, &mut self.codes);
                     self.codes.iter_mut().for_each(|code| *code += 1);
                 }
             }

@@ -160,7 +160,8 @@ impl Electorate {
         for (start, end) in &filter.words {
             let mut at = *start;
             while at < *end {
-                let count = (end - at).min(CHUNK);
+                // Chunks are those of the columns.
+                let count = (end - at).min(CHUNK - at % CHUNK);
                 let words = &mut out[..count];
                 self.evaluate(&filter.node, at, words);
                 if at + count > last {
@@ -326,29 +327,41 @@ impl Electorate {
             elections.iter().for_each(|election| self.add_turnout(*election, at, out));
             return;
         }
+        if at_least == elections.len() {
+            let mut one = [0u64; CHUNK];
+            let one = &mut one[..out.len()];
+            out.fill(!0);
+            for election in elections {
+                one.fill(0);
+                self.add_turnout(*election, at, one);
+                out.iter_mut().zip(&*one).for_each(|(out, one)| *out &= one);
+            }
+            return;
+        }
         let planes = self.turnout_counts(elections, at, out.len());
         let most = u32::try_from(at_most).unwrap_or(u32::MAX);
-        Sliced::of(planes).add_between(at_least as u32, most, 0, out);
+        planes.add_between(at_least as u32, most, 0, out);
     }
 
-    /// In how many of the elections each voter took part, as bitmaps of the count's bits.
-    pub(crate) fn turnout_counts(&self, elections: &[usize], at: usize, words: usize) -> Vec<Vec<u64>> {
+    /// In how many of the elections each voter of a chunk's words took part: a column of these words alone.
+    pub(crate) fn turnout_counts(&self, elections: &[usize], at: usize, words: usize) -> Sliced {
         let bits = (usize::BITS - elections.len().leading_zeros()) as usize;
-        let mut planes = vec![vec![0u64; words]; bits];
-        let mut one = vec![0u64; words];
+        let mut planes = vec![0u64; bits * words];
+        let mut one = [0u64; CHUNK];
+        let one = &mut one[..words];
         for election in elections {
             one.fill(0);
-            self.add_turnout(*election, at, &mut one);
+            self.add_turnout(*election, at, one);
             // One bit is added to every counter at once.
-            for plane in &mut planes {
-                for (plane, one) in plane.iter_mut().zip(&mut one) {
+            for plane in planes.chunks_mut(words) {
+                for (plane, one) in plane.iter_mut().zip(one.iter_mut()) {
                     let carry = *plane & *one;
                     *plane ^= *one;
                     *one = carry;
                 }
             }
         }
-        planes
+        Sliced::of(bits, words, planes)
     }
 }
 

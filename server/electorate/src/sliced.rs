@@ -20,9 +20,14 @@ pub fn count_both(one: &[u64], other: &[u64]) -> u64 {
 }
 
 /// Codes of all rows; row `r` is bit `r % 64` of word `r / 64` in each slice.
+///
+/// The slices of a chunk of words lie one behind the other, so that what is worked on together is read in one go.
 #[derive(Debug, Default)]
 pub struct Sliced {
-    slices: Vec<Vec<u64>>,
+    bits: usize,
+    /// Words of one slice in one chunk.
+    stride: usize,
+    words: Vec<u64>,
 }
 
 /// Fills a column row by row.
@@ -52,29 +57,40 @@ impl Filling {
     }
 
     /// The column of so many rows.
-    pub fn finish(mut self, rows: usize) -> Sliced {
-        let words = rows.div_ceil(64);
-        for slice in &mut self.slices {
-            slice.resize(words, 0);
-            slice.shrink_to_fit();
+    pub fn finish(self, rows: usize) -> Sliced {
+        let chunks = rows.div_ceil(64).div_ceil(CHUNK);
+        let bits = self.slices.len();
+        let mut words = vec![0; chunks * bits * CHUNK];
+        for (bit, slice) in self.slices.into_iter().enumerate() {
+            for (chunk, part) in slice.chunks(CHUNK).enumerate() {
+                let start = (chunk * bits + bit) * CHUNK;
+                words[start..start + part.len()].copy_from_slice(part);
+            }
         }
-        Sliced { slices: self.slices }
+        Sliced { bits, stride: CHUNK, words }
     }
 }
 
 impl Sliced {
+    /// A column of so many slices of one chunk, that are made already, one behind the other.
+    pub fn of(bits: usize, stride: usize, words: Vec<u64>) -> Sliced {
+        Sliced { bits, stride, words }
+    }
+
+    /// So many words of a slice from `at` on; they lie in one chunk.
+    #[inline(always)]
+    fn slice(&self, bit: usize, at: usize, count: usize) -> &[u64] {
+        let start = (at / CHUNK * self.bits + bit) * self.stride + at % CHUNK;
+        &self.words[start..start + count]
+    }
+
     /// The largest code that the slices can hold.
     pub fn most(&self) -> u32 {
-        if self.slices.len() >= 32 { u32::MAX } else { (1 << self.slices.len()) - 1 }
+        if self.bits >= 32 { u32::MAX } else { (1 << self.bits) - 1 }
     }
 
     pub fn memory(&self) -> usize {
-        self.slices.iter().map(|slice| slice.len() * 8).sum()
-    }
-
-    /// A column of slices that are made already.
-    pub fn of(slices: Vec<Vec<u64>>) -> Sliced {
-        Sliced { slices }
+        self.words.len() * 8
     }
 
     /// Adds the rows whose code is `code` to `out`, which stands for the words from `at` on.
@@ -87,8 +103,8 @@ impl Sliced {
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
-                for (bit, slice) in self.slices.iter().enumerate() {
-                    let words = &slice[at..at + found.len()];
+                for bit in 0..self.bits {
+                    let words = self.slice(bit, at, found.len());
                     // All ones where the code has 0 there: the slice is turned over.
                     let turn = u64::from(code >> bit & 1).wrapping_sub(1);
                     for (found, word) in found.iter_mut().zip(words) {
@@ -108,35 +124,30 @@ impl Sliced {
         if low > high || low > most {
             return;
         }
-        let high = high.min(most);
-        let count = out.len();
-        let mut outside = [0u64; CHUNK];
-        let mut equal_low = [!0u64; CHUNK];
-        let mut equal_high = [!0u64; CHUNK];
-        let (outside, equal_low, equal_high) =
-            (&mut outside[..count], &mut equal_low[..count], &mut equal_high[..count]);
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                // From the highest bit: a row is below where it first differs from the bound by having 0 for 1.
-                for (bit, slice) in self.slices.iter().enumerate().rev() {
-                    let words = &slice[at..at + count];
-                    let low_bit = u64::from(low >> bit & 1).wrapping_neg();
-                    let high_bit = u64::from(high >> bit & 1).wrapping_neg();
-                    let ends = equal_low.iter_mut().zip(equal_high.iter_mut());
-                    for ((word, outside), (equal_low, equal_high)) in
-                        words.iter().zip(outside.iter_mut()).zip(ends)
-                    {
-                        *outside |= *equal_low & low_bit & !word | *equal_high & !high_bit & word;
-                        *equal_low &= !(word ^ low_bit);
-                        *equal_high &= !(word ^ high_bit);
-                    }
-                }
-                for (out, outside) in out.iter_mut().zip(&*outside) {
-                    *out |= !outside;
-                }
-            },
-        );
+        match (low, high >= most) {
+            (0, true) => out.fill(!0),
+            (low, true) => self.add_compared(low, true, at, out),
+            (0, false) => self.add_compared(high, false, at, out),
+            (low, false) => {
+                let mut below = [0u64; CHUNK];
+                let below = &mut below[..out.len()];
+                let mut above = [0u64; CHUNK];
+                let above = &mut above[..out.len()];
+                self.add_compared(low, true, at, above);
+                self.add_compared(high, false, at, below);
+                out.iter_mut()
+                    .zip(above)
+                    .zip(below)
+                    .for_each(|((out, above), below)| *out |= *above & *below);
+            }
+        }
+    }
+
+    /// Adds the rows whose code is at least (`up`) or at most the bound.
+    ///
+    /// From the lowest bit: what the bits below say stands where a row has the bound's own bit, else this bit decides.
+    fn add_compared(&self, bound: u32, up: bool, at: usize, out: &mut [u64]) {
+        pulp::Arch::new().dispatch(Compare { sliced: self, bound, up, at, out });
     }
 
     /// Sum of the codes of the rows of a mask that stands for the words from `at` on, and how many of them are not 0.
@@ -147,8 +158,8 @@ impl Sliced {
                 let (mut sum, mut known) = (0, 0);
                 for (offset, mask) in mask.iter().enumerate().filter(|(_, mask)| **mask != 0) {
                     let mut any = 0;
-                    for (bit, slice) in self.slices.iter().enumerate() {
-                        let rows = slice[at + offset] & mask;
+                    for bit in 0..self.bits {
+                        let rows = self.slice(bit, at + offset, 1)[0] & mask;
                         any |= rows;
                         sum += u64::from(rows.count_ones()) << bit;
                     }
@@ -162,10 +173,10 @@ impl Sliced {
     /// The codes of the 64 rows of a word.
     pub fn decode(&self, word: usize, codes: &mut [u32; 64]) {
         codes.fill(0);
-        for (plane, slices) in self.slices.chunks(8).enumerate() {
+        for plane in 0..self.bits.div_ceil(8) {
             let mut bytes = [0u64; 8];
-            for (bit, slice) in slices.iter().enumerate() {
-                let rows = slice[word];
+            for bit in 0..(self.bits - plane * 8).min(8) {
+                let rows = self.slice(plane * 8 + bit, word, 1)[0];
                 for (eight, bytes) in bytes.iter_mut().enumerate() {
                     // Spreads eight bits over eight bytes: byte n takes bit n.
                     let picked = (rows >> (eight * 8) & 0xff).wrapping_mul(0x0101_0101_0101_0101);
@@ -180,5 +191,88 @@ impl Sliced {
                 }
             }
         }
+    }
+}
+
+/// The comparison of a chunk's rows with a bound. A type of its own, because a closure of this size is not inlined into
+/// the code for the machine's own vectors.
+struct Compare<'a> {
+    sliced: &'a Sliced,
+    bound: u32,
+    up: bool,
+    at: usize,
+    out: &'a mut [u64],
+}
+
+impl pulp::NullaryFnOnce for Compare<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Compare { sliced, bound, up, at, out } = self;
+        let mut fits = [!0u64; CHUNK];
+        let fits = &mut fits[..out.len()];
+        let turn = if up { 0 } else { !0u64 };
+        for bit in 0..sliced.bits {
+            let words = sliced.slice(bit, at, fits.len());
+            // Who has the bit on the near side of the bound does not fit, who has it on the far side does.
+            let wide = u64::from((bound >> bit & 1 == 1) != up).wrapping_neg();
+            for (fits, word) in fits.iter_mut().zip(words) {
+                let word = word ^ turn;
+                *fits = *fits & word | wide & (*fits | word);
+            }
+        }
+        for (out, fits) in out.iter_mut().zip(&*fits) {
+            *out |= fits;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comparisons_sums_and_codes_are_those_of_going_row_by_row() {
+        let codes: Vec<u32> = (0..1000u32).map(|row| row.wrapping_mul(2_654_435_761) >> 23).collect();
+        let mut filling = Filling::default();
+        codes.iter().for_each(|code| filling.push(*code));
+        let sliced = filling.finish(codes.len());
+        let words = codes.len().div_ceil(64);
+        let rows = |fits: &dyn Fn(u32) -> bool| -> Vec<usize> {
+            (0..codes.len()).filter(|row| fits(codes[*row])).collect()
+        };
+        let found = |out: &[u64]| -> Vec<usize> {
+            (0..codes.len()).filter(|row| out[row / 64] >> (row % 64) & 1 == 1).collect()
+        };
+        for (low, high) in [
+            (0, 511),
+            (0, 100),
+            (100, 511),
+            (37, 41),
+            (41, 41),
+            (400, 600),
+            (600, 700),
+            (5, 4),
+            (0, 0),
+            (511, 511),
+        ] {
+            let mut out = vec![0; words];
+            sliced.add_between(low, high, 0, &mut out);
+            assert_eq!(found(&out), rows(&|code| code >= low && code <= high), "{low} to {high}");
+        }
+        for code in [0, 1, 41, 511, 512] {
+            let mut out = vec![0; words];
+            sliced.add_equal(code, 0, &mut out);
+            assert_eq!(found(&out), rows(&|other| other == code), "{code}");
+        }
+        let mask: Vec<u64> = (0..words as u64).map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        let in_mask = |row: &usize| mask[row / 64] >> (row % 64) & 1 == 1;
+        let chosen: Vec<u64> = (0..codes.len()).filter(in_mask).map(|row| u64::from(codes[row])).collect();
+        let known = chosen.iter().filter(|code| **code != 0).count() as u64;
+        assert_eq!(sliced.sum(0, &mask), (chosen.iter().sum(), known));
+        let mut decoded = [0; 64];
+        sliced.decode(3, &mut decoded);
+        assert_eq!(decoded, codes[192..256]);
     }
 }

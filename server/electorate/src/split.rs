@@ -95,7 +95,7 @@ impl Electorate {
         let turnout;
         let (sliced, start) = match cut.key {
             Key::Turnout(elections) => {
-                turnout = Sliced::of(self.turnout_counts(elections, at, mask.len()));
+                turnout = self.turnout_counts(elections, at, mask.len());
                 (&turnout, 0)
             }
             Key::Field(column) | Key::Bands { column, .. } => (&self.columns[*column].sliced, at),
@@ -149,21 +149,24 @@ impl Electorate {
         if districts.is_empty() {
             return self.add(number, at, mask, grouping, store);
         }
-        let mut run = self.runs.partition_point(|run| run.end as usize <= at * 64);
-        for (offset, word) in mask.iter().enumerate() {
-            let (place, mut rest) = (at + offset, *word);
-            while rest != 0 {
-                let row = place * 64 + rest.trailing_zeros() as usize;
-                while self.runs[run].end as usize <= row {
-                    run += 1;
-                }
-                let end = self.runs[run].end as usize - place * 64;
-                let inside = if end >= 64 { rest } else { rest & ((1 << end) - 1) };
-                rest &= !inside;
-                let of = &self.runs[run].districts;
-                let base: u64 = districts.iter().map(|(kind, stride)| u64::from(of[*kind]) * stride).sum();
-                self.add(number + base, place, &[inside], grouping, store);
+        let first = self.runs.partition_point(|run| run.end as usize <= at * 64);
+        let end = (at + mask.len()) * 64;
+        let mut part = [0u64; CHUNK];
+        for run in self.runs[first..].iter().take_while(|run| (run.start as usize) < end) {
+            // The words of this run, without the rows of its neighbours in the first and the last.
+            let (start, stop) =
+                ((run.start as usize).max(at * 64) - at * 64, (run.end as usize).min(end) - at * 64);
+            let (head, tail) = (start / 64, (stop - 1) / 64);
+            let part = &mut part[..tail - head + 1];
+            part.copy_from_slice(&mask[head..=tail]);
+            part[0] &= !0 << (start % 64);
+            part[tail - head] &= !0 >> (63 - (stop - 1) % 64);
+            if part.iter().all(|word| *word == 0) {
+                continue;
             }
+            let base: u64 =
+                districts.iter().map(|(kind, stride)| u64::from(run.districts[*kind]) * stride).sum();
+            self.add(number + base, at + head, part, grouping, store);
         }
     }
 

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bellwether_atlas::Outline;
-use bellwether_electorate::Where;
+use bellwether_electorate::{Outlines, Where};
 use bellwether_schema::ids::Kind;
 use bellwether_warehouse::questions::{self, Page, ResultsFilter};
 use bellwether_warehouse::{Answer, Copy};
@@ -19,6 +19,7 @@ use crate::error::{ApiError, Problem};
 use crate::reply::{self, AsOf, Common, Params, Segments, TableRequest};
 use crate::routes::results::ResultsParams;
 use crate::serving::Serving;
+use crate::shapes::{Area, Territory, reports};
 
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -186,6 +187,9 @@ pub async fn report(
     let bound = caller.bound()?;
     let make = move |serving: &Serving| {
         let copy = &serving.copy;
+        if let Some(report) = on_older_lines(serving, &named, bound.as_ref(), rule.as_ref())? {
+            return Ok(report);
+        }
         let mut district = find(copy, &named)?;
         let Named { kind, id, .. } = named;
         within_bounds(serving, &kind, &id, bound.as_ref())?;
@@ -218,6 +222,28 @@ pub async fn report(
     };
     reply::report(&app, request, &["section", "of", "item", "value", "low", "high", "method"], make, figures)
         .await
+}
+
+/// The report of a district on lines of another year than the newest: that of the shape which the lines make.
+fn on_older_lines(
+    serving: &Serving,
+    named: &Named,
+    bound: Option<&Where>,
+    rule: Option<&Disclosure>,
+) -> Result<Option<Value>, ApiError> {
+    let Named { kind, id, vintage } = named;
+    let (Some(year), Some(of)) = (*vintage, Kind::parse(kind)) else { return Ok(None) };
+    if serving.vintages(of, id).first() == Some(&year) {
+        return Ok(None);
+    }
+    let Some(outline) = serving.outline(of, id, year) else { return Ok(None) };
+    let electorate = serving.electorate()?;
+    let bound =
+        bound.map(|bound| electorate.compile(bound, serving)).transpose().map_err(ApiError::faults)?;
+    let area = Area { id: json!(format!("{id}@{year}")), shape: Territory::Outline(Box::new(outline)) };
+    let mut report = reports(serving, vec![area], bound.as_ref(), rule)?.swap_remove(0);
+    report["district"] = json!({"kind": kind, "id": id, "vintage": year, "voters": report["voters"]});
+    Ok(Some(report))
 }
 
 /// One election's turnout as a caller without a right to persons sees it.
