@@ -62,7 +62,7 @@ impl Caller {
         app: &App,
         release: &str,
         filter: Value,
-        rows: u64,
+        rows: impl Into<Option<u64>>,
         columns: Vec<String>,
     ) -> Result<(), ApiError> {
         let entry = Entry {
@@ -72,7 +72,7 @@ impl Caller {
             purpose: self.purpose.clone(),
             route: self.route.clone(),
             filter,
-            rows,
+            rows: rows.into(),
             columns,
             release: release.to_string(),
         };
@@ -95,6 +95,7 @@ pub fn needed(method: &Method, route: &str) -> Right {
     match route {
         "/v1/health/live" | "/v1/health/ready" | "/v1/openapi.json" => Right::Nothing,
         route if route.starts_with("/docs") => Right::Nothing,
+        "/v1/jobs/{id}" if !read => Right::Load,
         "/v1/jobs/{id}"
         | "/v1/jobs/{id}/events"
         | "/v1/tables"

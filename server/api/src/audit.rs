@@ -20,7 +20,8 @@ pub struct Entry {
     pub purpose: Option<String>,
     pub route: String,
     pub filter: Value,
-    pub rows: u64,
+    /// None where the answer is a stream whose length is not known before.
+    pub rows: Option<u64>,
     pub columns: Vec<String>,
     pub release: String,
 }
@@ -97,11 +98,11 @@ fn tail(path: &Path) -> std::io::Result<(u64, String)> {
     }
 }
 
-/// Checks the whole log: gives the number of lines, or the first line that does not fit and why.
-pub fn verify(path: &Path) -> Result<u64, String> {
+/// Checks the whole log: gives the number of lines and the hash of the last, or the first line that does not fit and why.
+pub fn verify(path: &Path) -> Result<(u64, String), String> {
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((0, String::new())),
         Err(error) => return Err(error.to_string()),
     };
     let mut before = String::new();
@@ -122,7 +123,7 @@ pub fn verify(path: &Path) -> Result<u64, String> {
         }
         (before, number) = (hash, place);
     }
-    Ok(number)
+    Ok((number, before))
 }
 
 #[cfg(test)]
@@ -137,7 +138,7 @@ mod tests {
             purpose: None,
             route: "/v1/voters/{id}".into(),
             filter: serde_json::json!({"b": 1, "a": [1.5, "x"]}),
-            rows,
+            rows: Some(rows),
             columns: vec!["voter_id".into()],
             release: "r1".into(),
         }
@@ -148,7 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("audit.ndjson");
         (0..3).for_each(|rows| Audit::new(path.clone()).record(entry(rows)).expect("recorded"));
-        assert_eq!(verify(&path), Ok(3));
+        assert_eq!(verify(&path).map(|(lines, _)| lines), Ok(3));
         let text = std::fs::read_to_string(&path).expect("the log");
         let lines: Vec<&str> = text.lines().collect();
         for (changed, what) in [
@@ -162,6 +163,6 @@ mod tests {
         // A line torn by a killed process is cut off, and the chain goes on.
         std::fs::write(&path, format!("{text}{{\"number\":4,")).expect("written");
         Audit::new(path.clone()).record(entry(9)).expect("recorded");
-        assert_eq!(verify(&path), Ok(4));
+        assert_eq!(verify(&path).map(|(lines, _)| lines), Ok(4));
     }
 }

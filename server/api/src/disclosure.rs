@@ -48,7 +48,7 @@ impl Disclosure {
         first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    /// Rounds every count of an object of counts, `{DEM: 120, REP: 3}`. Where just one cell is small, the smallest of
+    /// Rounds every count of an object of counts, `{DEM: 120, REP: 3}`, and leaves the small ones out. Where just one cell is small, the smallest of
     /// the others is left out with it, or it could be had from the total.
     pub fn table(&self, name: &str, cells: &mut serde_json::Map<String, Value>) {
         let counts: Vec<(String, u64)> =
@@ -56,9 +56,11 @@ impl Disclosure {
         let small: Vec<bool> =
             complementary(&counts.iter().map(|(_, count)| *count).collect::<Vec<_>>(), self.size);
         for ((key, count), small) in counts.iter().zip(small) {
-            let shown =
-                if small { Value::Null } else { self.shown(*count, self.named(&format!("{name} {key}"))) };
-            cells.insert(key.clone(), shown);
+            if small {
+                cells.remove(key);
+            } else {
+                cells.insert(key.clone(), self.shown(*count, self.named(&format!("{name} {key}"))));
+            }
         }
     }
 }

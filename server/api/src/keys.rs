@@ -159,7 +159,13 @@ impl Keys {
         if self.known.read().is_ok_and(|known| known.read == written) {
             return Ok(());
         }
-        let list: Vec<Key> = self.state.read(FILE)?.unwrap_or_default();
+        let Some(list) = self.state.read::<Vec<Key>>(FILE)? else {
+            // A file that is gone must not open the server to everyone.
+            return match self.in_use() {
+                true => Err(std::io::Error::other("the file of the keys is gone")),
+                false => Ok(()),
+            };
+        };
         if let Ok(mut known) = self.known.write() {
             let keys = list.into_iter().map(|key| (key.id.clone(), Arc::new(key))).collect();
             *known = Known { keys, read: written };
@@ -169,7 +175,7 @@ impl Keys {
 
     /// Whether anybody must show a key. A revoked key still says that keys are in use.
     pub fn in_use(&self) -> bool {
-        self.known.read().is_ok_and(|known| !known.keys.is_empty())
+        self.known.read().map_or(true, |known| !known.keys.is_empty())
     }
 
     pub fn list(&self) -> Vec<Key> {
@@ -193,6 +199,7 @@ impl Keys {
         if new.rate == Some(0) {
             return Err("a rate is at least one request a minute".into());
         }
+        let _alone = self.alone()?;
         self.refresh().map_err(|error| error.to_string())?;
         let word = || uuid::Uuid::new_v4().simple().to_string();
         let (id, secret) = (word()[..12].to_string(), word() + &word());
@@ -214,12 +221,24 @@ impl Keys {
 
     /// Revokes a key. False where there is none.
     pub fn revoke(&self, id: &str) -> Result<bool, String> {
+        let _alone = self.alone()?;
         self.refresh().map_err(|error| error.to_string())?;
         let mut list = self.list();
         let Some(key) = list.iter_mut().find(|key| key.id == id) else { return Ok(false) };
         key.revoked.get_or_insert(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         self.save(&list)?;
         Ok(true)
+    }
+
+    /// Held while the file is read and written again, by this process or another one.
+    fn alone(&self) -> Result<std::fs::File, String> {
+        let open = || {
+            std::fs::create_dir_all(self.state.path(""))?;
+            let file = std::fs::File::create(self.state.path("keys.lock"))?;
+            file.lock()?;
+            Ok::<_, std::io::Error>(file)
+        };
+        open().map_err(|error| format!("cannot lock the keys: {error}"))
     }
 
     fn save(&self, list: &[Key]) -> Result<(), String> {

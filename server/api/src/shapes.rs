@@ -121,7 +121,7 @@ pub fn reports(
     let bound = bound.map(|bound| electorate.bitmap(bound));
     let layer = precincts.map(|locator| &locator.layer);
     let found = in_parallel(areas, |area| find(area, electorate, layer, &place, bound.as_deref()))?;
-    let carried = carry(&found, electorate, ids);
+    let carried = carry(&found, electorate, ids, rule.is_none());
     let votes = serving.precinct_votes()?;
     let both: Vec<(Found, Vec<(usize, Carried)>)> = found.into_iter().zip(carried).collect();
     in_parallel(both, |(found, carried)| {
@@ -209,8 +209,15 @@ fn homes(electorate: &Electorate, voters: &[u64]) -> HashMap<String, f64> {
 
 /// What each area has of each precinct's votes: all where it lies within, else the share of the precinct's voters who
 /// live there, else the share of its area.
-fn carry(found: &[Found], electorate: &Electorate, ids: &[String]) -> Vec<Vec<(usize, Carried)>> {
-    let cut = found.iter().any(|found| found.precincts.iter().any(|(_, fraction)| *fraction < 1.0));
+fn carry(
+    found: &[Found],
+    electorate: &Electorate,
+    ids: &[String],
+    by_voters: bool,
+) -> Vec<Vec<(usize, Carried)>> {
+    // A share of voters is an exact count over another one: callers without a right to persons get that of the area.
+    let cut =
+        by_voters && found.iter().any(|found| found.precincts.iter().any(|(_, fraction)| *fraction < 1.0));
     let everyone =
         if cut { homes(electorate, &vec![!0; electorate.rows().div_ceil(64)]) } else { HashMap::new() };
     let mut sums: HashMap<usize, f64> = HashMap::new();
@@ -298,33 +305,29 @@ fn population(electorate: &Electorate, bitmap: &[u64], rule: Option<&Disclosure>
         let mut shown: BTreeMap<String, Value> = BTreeMap::new();
         for (at, cell) in cells.iter().enumerate() {
             let name = electorate.label(&grouping.by[0], cell.codes[0]);
-            let count = match (rule, &hidden) {
-                (Some(_), Some(hidden)) if hidden[at] => Value::Null,
-                (Some(rule), _) => rule.shown(cell.voters, cell.fingerprint),
-                _ => json!(cell.voters),
-            };
+            if hidden.as_ref().is_some_and(|hidden| hidden[at]) {
+                continue;
+            }
+            let count = rule.map_or(json!(cell.voters), |rule| rule.shown(cell.voters, cell.fingerprint));
             shown.insert(name.as_str().unwrap_or(unknown).to_string(), count);
         }
         registration.insert(dimension.into(), json!(shown));
     }
-    let who = rule.map_or(0, |rule| rule.named(&format!("{:?}", blake3::hash(&bytes_of(bitmap)))));
+    let who = rule.map_or(0, |rule| electorate.fingerprint(bitmap, rule.secret));
     let show = |count: u64, salt: u64| rule.map_or(json!(count), |rule| rule.shown(count, who ^ salt));
+    let all = show(voters, 0);
     let turnout: Vec<Value> = electorate
         .turnout(bitmap)
         .into_iter()
         .enumerate()
         .filter(|(_, (_, took_part))| *took_part > 0)
-        .map(|(at, (election, took_part))| {
-            let shown = show(took_part, 1 + at as u64);
-            let share = shown.as_f64().filter(|_| voters > 0).map(|shown| (shown / voters as f64).min(1.0));
-            json!({"election": election, "voters": shown, "share": share})
+        .filter_map(|(_, (election, took_part))| {
+            let shown = show(took_part, rule.map_or(0, |rule| rule.named(election)));
+            let share = shown.as_f64()? / all.as_f64()?;
+            Some(json!({"election": election, "voters": shown, "share": share.min(1.0)}))
         })
         .collect();
     let mut part = |name: &str| registration.remove(name).unwrap_or_else(|| json!({}));
     let (located, markets) = (part("located"), part("market"));
-    json!({"voters": show(voters, 0), "registration": registration, "turnout": turnout, "located": located, "markets": markets})
-}
-
-fn bytes_of(bitmap: &[u64]) -> Vec<u8> {
-    bitmap.iter().flat_map(|word| word.to_le_bytes()).collect()
+    json!({"voters": all, "registration": registration, "turnout": turnout, "located": located, "markets": markets})
 }

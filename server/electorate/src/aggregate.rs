@@ -98,8 +98,8 @@ pub(crate) struct Work {
     pub doors: u64,
     pub first_households: Firsts,
     pub first_doors: Firsts,
-    last_household: u32,
-    last_door: u32,
+    pub last_household: u32,
+    pub last_door: u32,
     phones: HashSet<u32>,
     pub sums: Vec<Sum>,
     scores: Vec<Vec<f32>>,
@@ -138,9 +138,9 @@ impl Store {
     }
 }
 
-/// Spreads a row's number over 64 bits (splitmix64).
-fn mix(row: u64) -> u64 {
-    let z = row.wrapping_add(0x9e37_79b9_7f4a_7c15);
+/// Spreads a number over 64 bits (splitmix64).
+fn mix(number: u64) -> u64 {
+    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ z >> 31
@@ -203,6 +203,26 @@ impl Electorate {
             code => bands.partition_point(|(from, _)| *from <= code) as u32,
         };
         (0..=most).map(band).collect()
+    }
+
+    /// Stands for the voters of a bitmap: equal for equal sets, in every release.
+    pub fn fingerprint(&self, bitmap: &[u64], secret: u64) -> u64 {
+        let mut sum = 0u64;
+        for (place, word) in bitmap.iter().enumerate() {
+            let mut rest = *word;
+            while rest != 0 {
+                let row = place * 64 + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                sum = sum.wrapping_add(mix(u64::from(self.identities[row]) ^ secret));
+            }
+        }
+        sum
+    }
+
+    /// Whether a grouping has so few combinations of codes that they can be numbered.
+    pub fn can_group(&self, grouping: &Grouping) -> bool {
+        let product = |product: u64, key: &Key| product.checked_mul(self.codes_of(key));
+        grouping.by.iter().try_fold(1u64, product).is_some()
     }
 
     /// Groups those who match a filter.
@@ -326,7 +346,7 @@ impl Electorate {
             work.voted[index] += word[0] >> bit & 1;
         }
         if let Some(secret) = measures.fingerprint {
-            work.fingerprint = work.fingerprint.wrapping_add(mix(row as u64 ^ secret));
+            work.fingerprint = work.fingerprint.wrapping_add(mix(u64::from(self.identities[row]) ^ secret));
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Row<'a> {
     /// Digits.
     pub phone: Option<&'a str>,
     pub point: Option<[f64; 2]>,
+    /// The voter's own id.
+    pub id: &'a str,
 }
 
 /// Collects rows. Doors and households must come together: all voters of a door one after the other, and within
@@ -48,6 +50,7 @@ pub struct Builder {
     phones: Vec<u32>,
     phone_codes: HashMap<u64, u32>,
     points: Vec<[f64; 2]>,
+    identities: Vec<u32>,
     participation: HashMap<String, Vec<u32>>,
     scores: Vec<(String, Vec<f32>)>,
     contacts: Vec<(u32, u32, i32)>,
@@ -76,6 +79,7 @@ impl Builder {
             phones: Vec::new(),
             phone_codes: HashMap::new(),
             points: Vec::new(),
+            identities: Vec::new(),
             participation: HashMap::new(),
             scores: Vec::new(),
             contacts: Vec::new(),
@@ -130,6 +134,7 @@ impl Builder {
             self.phones.resize(self.rows, 0);
             self.phones.push(*self.phone_codes.entry(number).or_insert(fresh));
         }
+        self.identities.push(hash(row.id));
         self.points.push(row.point.unwrap_or([f64::NAN; 2]));
         self.rows += 1;
     }
@@ -214,6 +219,7 @@ impl Builder {
             runs: self.runs,
             districts: self.districts,
             participation,
+            identities: self.identities,
             addressed: self.addressed,
             households: Groups::new(self.same_household),
             doors: Groups::new(self.same_door),
@@ -226,6 +232,14 @@ impl Builder {
             today: self.today,
         }
     }
+}
+
+/// A hash of a text that never changes (FNV-1a, folded).
+fn hash(text: &str) -> u32 {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    (hash ^ hash >> 32) as u32
 }
 
 /// Rows of each district of a kind as sorted ranges, by code.

@@ -126,6 +126,8 @@ pub struct Electorate {
     ranges: [Vec<Vec<(u32, u32)>>; Kind::ALL.len()],
     /// By election, the newest first.
     pub participation: Vec<Participation>,
+    /// A hash of each voter's id: stands for the same person in every release.
+    identities: Vec<u32>,
     /// Bit set where the voter has a residence address.
     addressed: Vec<u64>,
     households: Groups,
@@ -191,6 +193,7 @@ impl Electorate {
             + groups(&self.households)
             + groups(&self.doors)
             + self.phones.len() * 4
+            + self.identities.len() * 4
             + self.points.len() * 16
             + scores
             + self.contacts.len() * 12

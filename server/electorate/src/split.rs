@@ -147,7 +147,8 @@ impl Electorate {
         store: &mut Store,
     ) {
         if districts.is_empty() {
-            return self.add(number, at, mask, grouping, store);
+            self.add(number, at, mask, grouping, store);
+            return self.add_firsts(number, at, mask, grouping, store);
         }
         let first = self.runs.partition_point(|run| run.end as usize <= at * 64);
         let end = (at + mask.len()) * 64;
@@ -167,6 +168,7 @@ impl Electorate {
             let base: u64 =
                 districts.iter().map(|(kind, stride)| u64::from(run.districts[*kind]) * stride).sum();
             self.add(number + base, at + head, part, grouping, store);
+            self.add_firsts_by_row(number + base, at + head, part, grouping, store);
         }
     }
 
@@ -186,6 +188,12 @@ impl Electorate {
             self.add_turnout(*election, at, words);
             *voted += count_both(words, mask);
         }
+    }
+
+    /// Counts the households and doors of a part whose chunk is not cut into runs.
+    fn add_firsts(&self, number: u64, at: usize, mask: &[u64], grouping: &Grouping, store: &mut Store) {
+        let measures = &grouping.measures;
+        let work = store.at(number, measures);
         if measures.households {
             work.first_households.enter(&self.households, at);
         }
@@ -202,6 +210,36 @@ impl Electorate {
             if measures.doors {
                 let firsts = work.first_doors.word(&self.doors, place, addressed);
                 work.doors += u64::from(firsts.count_ones());
+            }
+        }
+    }
+
+    /// The same voter by voter: a door may go on from one run to the next in the middle of a word.
+    fn add_firsts_by_row(
+        &self,
+        number: u64,
+        at: usize,
+        mask: &[u64],
+        grouping: &Grouping,
+        store: &mut Store,
+    ) {
+        let measures = &grouping.measures;
+        if !measures.households && !measures.doors {
+            return;
+        }
+        let work = store.at(number, measures);
+        for (offset, word) in mask.iter().enumerate() {
+            let mut rest = word & self.addressed[at + offset];
+            while rest != 0 {
+                let row = (at + offset) * 64 + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                let (household, door) = (self.households.ordinal(row), self.doors.ordinal(row));
+                if measures.households && work.last_household != household {
+                    (work.last_household, work.households) = (household, work.households + 1);
+                }
+                if measures.doors && work.last_door != door {
+                    (work.last_door, work.doors) = (door, work.doors + 1);
+                }
             }
         }
     }

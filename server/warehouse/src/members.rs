@@ -109,6 +109,7 @@ fn push(builder: &mut Builder, batch: &RecordBatch, expected: &mut i64) -> bool 
         |name: &str| batch.column_by_name(name).and_then(|array| array.as_primitive_opt::<Float64Type>());
     let (longitude, latitude) = (degrees("longitude"), degrees("latitude"));
     let rows = batch.column_by_name("row");
+    let id = texts(batch, "voter_id");
     for at in 0..batch.num_rows() {
         if integer(rows, at) != Some(*expected) {
             return false;
@@ -123,6 +124,7 @@ fn push(builder: &mut Builder, batch: &RecordBatch, expected: &mut i64) -> bool 
             door: door(at),
             unit: unit(at),
             phone: phone(at),
+            id: id(at).unwrap_or_default(),
             point: point.map(|(longitude, latitude)| [longitude.value(at), latitude.value(at)]),
         });
     }

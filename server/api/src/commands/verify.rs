@@ -15,7 +15,13 @@ pub struct VerifyArgs {
 
 pub async fn run(lake: &LakeArgs, args: VerifyArgs) -> Outcome {
     let path = args.state.folder(&lake.open()?).path(AUDIT);
-    let lines = audit::verify(&path).map_err(|error| format!("the audit log is not whole: {error}"))?;
+    let (lines, last) =
+        audit::verify(&path).map_err(|error| format!("the audit log is not whole: {error}"))?;
     println!("the audit log is whole: {lines} lines, each chained to the one before");
+    if lines > 0 {
+        println!(
+            "hash of the last line: {last}   (kept elsewhere, it shows whether lines were cut off the end)"
+        );
+    }
     Ok(())
 }

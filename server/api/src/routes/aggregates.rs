@@ -86,6 +86,10 @@ pub async fn aggregate(
         if let Some(rule) = &rule {
             grouping.measures.fingerprint = Some(rule.secret);
         }
+        if !electorate.can_group(&grouping) {
+            let detail = "these keys have too many combinations: group by fewer or coarser ones";
+            return Err(ApiError::of_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
         let groups = electorate.group(filter, &grouping);
         if groups.cells.len() > MOST_GROUPS {
             let detail = format!("{} groups are more than {MOST_GROUPS}: group by less", groups.cells.len());
@@ -94,11 +98,17 @@ pub async fn aggregate(
         let votes = plan.votes(serving)?;
         let mut rows: Vec<Vec<Value>> = Vec::with_capacity(groups.cells.len());
         let hidden = rule.map(|rule| hidden(&groups.cells, &rule));
+        // What all who match are shown as, for shares.
+        let who = groups.cells.iter().fold(0u64, |sum, cell| sum.wrapping_add(cell.fingerprint));
+        let all = rule.map_or(Some(groups.voters), |rule| rule.count(groups.voters, who));
         for (at, cell) in groups.cells.iter().enumerate() {
+            // A hidden group is left out whole: its very values may tell of one person.
+            if hidden.as_ref().is_some_and(|hidden| hidden[at]) {
+                continue;
+            }
             let mut row = Vec::with_capacity(plan.names.len() + plan.columns.len());
             row.extend(grouping.by.iter().zip(&cell.codes).map(|(key, code)| electorate.label(key, *code)));
-            let small = hidden.as_ref().is_some_and(|hidden| hidden[at]);
-            plan.measure(&mut row, cell, groups.voters, rule.as_ref(), small);
+            plan.measure(&mut row, cell, all, rule.as_ref(), electorate);
             plan.add_votes(&mut row, &votes);
             rows.push(row);
         }
@@ -364,9 +374,15 @@ impl Plan {
         Ok(())
     }
 
-    fn measure(&self, row: &mut Vec<Value>, cell: &Cell, all: u64, rule: Option<&Disclosure>, small: bool) {
+    fn measure(
+        &self,
+        row: &mut Vec<Value>,
+        cell: &Cell,
+        all: Option<u64>,
+        rule: Option<&Disclosure>,
+        electorate: &Electorate,
+    ) {
         let show = |count: u64, salt: u64| match rule {
-            _ if small => Value::Null,
             None => json!(count),
             Some(rule) => rule.shown(count, cell.fingerprint ^ salt),
         };
@@ -378,14 +394,14 @@ impl Plan {
                 Shown::Households => show(cell.households, 1),
                 Shown::Doors => show(cell.doors, 2),
                 Shown::Phones => show(cell.phones, 3),
-                Shown::Voted(at) => show(cell.voted[*at], 4 + *at as u64),
-                _ if small => Value::Null,
-                Shown::Share => {
-                    let voters = show(cell.voters, 0).as_f64();
-                    voters
-                        .filter(|_| all > 0)
-                        .map_or(Value::Null, |voters| json!((voters / all as f64).min(1.0)))
+                Shown::Voted(at) => {
+                    let election = &electorate.participation[self.grouping.measures.voted[*at]].election;
+                    show(cell.voted[*at], rule.map_or(0, |rule| rule.named(election)))
                 }
+                Shown::Share => match (show(cell.voters, 0).as_f64(), all) {
+                    (Some(voters), Some(all)) if all > 0 => json!((voters / all as f64).min(1.0)),
+                    _ => Value::Null,
+                },
                 Shown::Mean(at) => match cell.sums[*at] {
                     sum if sum.count == 0 || rule.is_some_and(|rule| sum.count < rule.size) => Value::Null,
                     sum => json!(blunt(sum.sum / sum.count as f64)),

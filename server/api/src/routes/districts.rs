@@ -59,14 +59,19 @@ pub async fn list(
     let state = params.state.as_deref().map(str::to_uppercase);
     let key = format!("districts {:?} {state:?}", params.kind);
     let request = TableRequest { common: &common, headers: &headers, key: caller.keyed(key) };
-    if caller.sees_no_persons() {
+    if caller.sees_no_persons() || !caller.districts.is_empty() {
         let rule = app.disclosure;
+        let limited = !caller.districts.is_empty();
         let columns = &["kind", "id", "name", "state", "vintage", "voters"];
         return reply::rows(&app, request, columns, move |serving| {
             let page = Page { limit: 10_000_000, offset: 0 };
             let question = questions::districts(params.kind.as_deref(), state.as_deref(), page);
             let mut rows = serving.copy.answer(&question)?.json()?;
-            rows.iter_mut().for_each(|row| rounded(row, &rule));
+            // A key that is limited to districts is told their counts by their reports.
+            rows.iter_mut().for_each(|row| match limited {
+                true => row["voters"] = Value::Null,
+                false => rounded(row, &rule),
+            });
             Ok(rows)
         })
         .await;
@@ -80,8 +85,9 @@ pub async fn list(
 /// A district's row as a caller without a right to persons sees it.
 fn rounded(row: &mut Value, rule: &Disclosure) {
     let name = format!("district {} {}", row["kind"], row["id"]);
-    let voters = row["voters"].as_u64().unwrap_or(0);
-    row["voters"] = rule.shown(voters, rule.named(&name));
+    if let Some(voters) = row["voters"].as_u64() {
+        row["voters"] = rule.shown(voters, rule.named(&name));
+    }
 }
 
 /// A district as a path names it: its id, and the year of its lines where `@year` follows.
@@ -154,9 +160,13 @@ pub async fn one(
 ) -> Result<Response, ApiError> {
     let named = Named::parse(&kind, &id)?;
     let key = caller.keyed(format!("district {kind} {id}"));
+    let bound = caller.bound()?;
     let rule = caller.sees_no_persons().then_some(app.disclosure);
     reply::document(&app, params.as_of.as_deref(), &headers, Some(key), move |serving| {
         let mut row = find(&serving.copy, &named)?;
+        if within_bounds(serving, &named.kind, &named.id, bound.as_ref()).is_err() {
+            row["voters"] = Value::Null;
+        }
         rule.iter().for_each(|rule| rounded(&mut row, rule));
         Ok(row)
     })
@@ -203,7 +213,9 @@ pub async fn report(
                     rule.table(&format!("{kind} {id} {dimension}"), cells);
                 }
             }
-            turnout.iter_mut().for_each(|election| rounded_turnout(election, &kind, &id, voters, rule));
+            let all = district["voters"].as_f64();
+            turnout.iter_mut().for_each(|election| rounded_turnout(election, &kind, &id, all, rule));
+            turnout.retain(|election| !election["voters"].is_null());
         }
         let mut part = |name: &str| registration.remove(name).unwrap_or_else(|| json!({}));
         let (markets, located, disagrees) = (part("market"), part("located"), part("disagrees"));
@@ -247,11 +259,11 @@ fn on_older_lines(
 }
 
 /// One election's turnout as a caller without a right to persons sees it.
-fn rounded_turnout(election: &mut Value, kind: &str, id: &str, registered: i64, rule: &Disclosure) {
+fn rounded_turnout(election: &mut Value, kind: &str, id: &str, registered: Option<f64>, rule: &Disclosure) {
     let name = format!("{kind} {id} turnout {}", election["election"]);
     let voters = rule.shown(election["voters"].as_u64().unwrap_or(0), rule.named(&name));
-    election["share"] = match voters.as_f64() {
-        Some(voters) if registered > 0 => json!((voters / registered as f64).min(1.0)),
+    election["share"] = match (voters.as_f64(), registered) {
+        (Some(voters), Some(registered)) if registered > 0.0 => json!((voters / registered).min(1.0)),
         _ => Value::Null,
     };
     election["voters"] = voters;

@@ -7,8 +7,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bellwether_warehouse::{Cancel, Format, Param};
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::reply::{self, Common, Params};
@@ -42,6 +44,7 @@ pub struct SqlRequest {
 )]
 pub async fn run(
     State(app): State<App>,
+    caller: Caller,
     Params(common): Params<Common>,
     headers: HeaderMap,
     body: Result<Json<SqlRequest>, JsonRejection>,
@@ -56,6 +59,14 @@ pub async fn run(
     if common.limit == Some(0) {
         return Err(ApiError::bad_request("limit must be at least 1"));
     }
+    // SQL may show persons, so every query is recorded before it is answered, without the values that it names.
+    caller.record(
+        &app,
+        &serving.release.id,
+        json!({"sql": without_values(&request.query)}),
+        None,
+        Vec::new(),
+    )?;
     if streams(format) && common.limit.is_none() {
         return stream(&app, &serving, format, move |serving, cancel, give| {
             Ok(serving.copy.stream_sql(&request.query, &params, format, cancel, give)?)
@@ -94,4 +105,41 @@ pub async fn run(
         response.headers_mut().insert("bellwether-truncated", HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// A query with a question mark for every quoted text and number in it: these may name a voter.
+fn without_values(query: &str) -> String {
+    let mut out = String::with_capacity(query.len());
+    let mut quoted = false;
+    let mut last = ' ';
+    for character in query.chars() {
+        let shown = match character {
+            '\'' => {
+                quoted = !quoted;
+                if quoted { Some('?') } else { None }
+            }
+            _ if quoted => None,
+            digit if digit.is_ascii_digit() && !last.is_alphanumeric() && last != '_' && last != '$' => {
+                Some('?')
+            }
+            digit if digit.is_ascii_digit() && last == '?' => None,
+            other => Some(other),
+        };
+        if let Some(shown) = shown {
+            out.push(shown);
+            last = shown;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_recorded_query_names_nobody() {
+        let query =
+            "SELECT p1 FROM voters WHERE voter_id = '123' AND zip = 80202 AND last_name = 'O''Neil' LIMIT $1";
+        let told = super::without_values(query);
+        assert_eq!(told, "SELECT p1 FROM voters WHERE voter_id = ? AND zip = ? AND last_name = ?? LIMIT $1");
+    }
 }

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bellwether_electorate::{Counts, Electorate};
+use bellwether_electorate::Counts;
 use bellwether_warehouse::Format;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
+use crate::keys::Role;
 use crate::population::Population;
 use crate::reply::{self, Common, Params, Segments, TableRequest};
 use crate::serving::Serving;
@@ -76,7 +77,7 @@ pub async fn count(
                 None => shown(counts, |count, _| count.into()),
                 Some(rule) if counts.voters < rule.size => shown(counts, |_, _| Value::Null),
                 Some(rule) => {
-                    let who = fingerprint(electorate, filter);
+                    let who = electorate.fingerprint(&electorate.bitmap(filter), rule.secret);
                     shown(counts, |count, salt| rule.shown(count, who ^ salt))
                 }
             })
@@ -92,16 +93,6 @@ fn shown(counts: Counts, show: impl Fn(u64, u64) -> Value) -> Value {
         "doors": show(counts.doors, 2),
         "phones": show(counts.phones, 3),
     })
-}
-
-/// Stands for a set of voters: equal for equal sets.
-fn fingerprint(electorate: &Electorate, filter: &bellwether_electorate::Filter) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    for word in electorate.bitmap(filter) {
-        hasher.update(&word.to_le_bytes());
-    }
-    let hash = hasher.finalize();
-    hash.as_bytes()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// An answer of one row: its fields beside the release in JSON, a table of one row in the other formats.
@@ -177,6 +168,9 @@ pub struct Universe {
     pub saved_at: String,
     /// RFC 3339, UTC.
     pub created: String,
+    /// Id of the key that saved it.
+    #[serde(default)]
+    pub owner: String,
 }
 
 impl Universe {
@@ -228,7 +222,6 @@ pub async fn save(
     }
     let population = Population::read(&new.filter, &caller)?;
     let serving = app.serving(None).await?;
-    let filter = population.text.clone();
     app.evaluate(&serving, population, 0, |_, _, _| Ok(())).await?;
     // The same idempotency key of the same caller names the same universe.
     let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
@@ -240,7 +233,8 @@ pub async fn save(
         id: id.clone(),
         name: new.name,
         kind: new.kind,
-        filter,
+        filter: new.filter,
+        owner: caller.key.clone(),
         saved_at: serving.release.id.clone(),
         created: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
     };
@@ -317,10 +311,21 @@ pub async fn one(State(app): State<App>, Segments(id): Segments<String>) -> Resu
     path = "/v1/universes/{id}",
     tag = "universes",
     params(("id" = String, Path, description = "Universe id")),
-    responses((status = 204, description = "forgotten"), (status = 404, body = Problem))
+    responses(
+        (status = 204, description = "forgotten"),
+        (status = 403, body = Problem),
+        (status = 404, body = Problem)
+    )
 )]
-pub async fn forget(State(app): State<App>, Segments(id): Segments<String>) -> Result<StatusCode, ApiError> {
+pub async fn forget(
+    State(app): State<App>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Result<StatusCode, ApiError> {
     let universe = saved(&app, &id)?;
+    if universe.owner != caller.key && caller.role != Role::Admin {
+        return Err(ApiError::forbidden("a universe is forgotten by the key that saved it, or by an admin"));
+    }
     std::fs::remove_file(app.state.path(&file(&universe.id))).map_err(ApiError::internal)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -451,7 +456,8 @@ pub async fn changes(
     let columns = ["state", "voter_id", "change"];
     let filter = json!({"universe": id, "since": then.release.id});
     caller.record(&app, &now.release.id, filter, rows.len() as u64, columns.map(str::to_string).to_vec())?;
-    let key = format!("changes {id} {} {}", then.release.id, caller.view());
+    let text = blake3::hash(universe.filter.to_string().as_bytes());
+    let key = format!("changes {id} {text} {} {}", then.release.id, caller.view());
     let common = Common { as_of: Some(now.release.id.clone()), ..common };
     let request = TableRequest { common: &common, headers: &headers, key };
     reply::rows(&app, request, &["state", "voter_id", "change"], |_| Ok(rows)).await

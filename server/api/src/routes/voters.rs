@@ -49,11 +49,12 @@ pub async fn one(
     let found = app
         .evaluate(&serving, population, 1 << 40, move |serving, electorate, filter| {
             let rows = questions::voter(&serving.copy, &asked, state.as_deref())?;
-            let place = rows.integers("row").first().copied().flatten();
-            let allowed = |row: i64| electorate.bitmap(filter)[row as usize / 64] >> (row % 64) & 1 == 1;
+            let bitmap = electorate.bitmap(filter);
+            let allowed = |row: &i64| bitmap[*row as usize / 64] >> (row % 64) & 1 == 1;
             // Who lies outside of the key's districts is not there for the key.
-            let Some(row) = place.filter(|row| allowed(*row)) else { return Ok(None) };
             let mut records = rows.json()?;
+            records.retain(|record| record["row"].as_i64().is_some_and(|row| allowed(&row)));
+            let Some(row) = records.first().and_then(|record| record["row"].as_i64()) else { return Ok(None) };
             if records.len() > 1 {
                 let states: Vec<&str> = records.iter().filter_map(|record| record["state"].as_str()).collect();
                 let detail = format!("several states have this id: add state={}", states.join(" or state="));
