@@ -75,15 +75,51 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .merge(shapes)
 }
 
+/// What any call may be answered, whatever it asks for.
+const COMMON: [(&str, &str); 8] = [
+    ("400", "malformed: what is wrong, with the nearest known names"),
+    ("401", "no key, or one that is unknown or revoked"),
+    ("403", "the role or the districts of the key give no right to this"),
+    ("404", "no such thing, or no such release"),
+    ("413", "the body is too large"),
+    ("429", "the key's rate is used up; see Retry-After"),
+    ("503", "too much is asked at once; see Retry-After"),
+    ("504", "it took too long"),
+];
+
+/// Adds to the document what holds for all routes alike: the key, and the problems that any call may be answered with.
+fn completed(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+    use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.delete, &mut item.put, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            for (status, meaning) in COMMON {
+                let problem = Content::builder().schema(Some(Ref::from_schema_name("Problem"))).build();
+                let response = ResponseBuilder::new()
+                    .description(meaning)
+                    .content("application/problem+json", problem)
+                    .build();
+                operation.responses.responses.entry(status.into()).or_insert(RefOr::T(response));
+            }
+        }
+    }
+    let key = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    document.components.get_or_insert_default().security_schemes.insert("key".into(), RefOr::T(key));
+    let none: [&str; 0] = [];
+    document.security = Some(vec![SecurityRequirement::new("key", none)]);
+    document
+}
+
 /// The contract as a document, checked in as `server/api/openapi.json`.
 pub fn openapi() -> String {
-    routes(BODY).into_openapi().to_pretty_json().expect("the document is plain data")
+    completed(routes(BODY).into_openapi()).to_pretty_json().expect("the document is plain data")
 }
 
 /// All routes behind the entrance.
 fn router(app: App) -> axum::Router {
     let (router, document) = routes(app.config.upload_limit).split_for_parts();
-    let document = document.to_json().expect("the document is plain data");
+    let document = completed(document).to_json().expect("the document is plain data");
     let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
     let docs = utoipa_swagger_ui::SwaggerUi::new("/docs")
         .config(utoipa_swagger_ui::Config::new(["/v1/openapi.json"]).try_it_out_enabled(true));
