@@ -119,10 +119,10 @@ fn without_values(query: &str) -> String {
                 if quoted { Some('?') } else { None }
             }
             _ if quoted => None,
+            digit if digit.is_ascii_digit() && last == '?' => None,
             digit if digit.is_ascii_digit() && !last.is_alphanumeric() && last != '_' && last != '$' => {
                 Some('?')
             }
-            digit if digit.is_ascii_digit() && last == '?' => None,
             other => Some(other),
         };
         if let Some(shown) = shown {
