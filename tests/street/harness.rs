@@ -133,8 +133,13 @@ impl Server {
         let server = Server { child, url, client, log, _folder: folder };
         let started = Instant::now();
         while server.get("/v1/health/ready").0 != 200 {
-            assert!(started.elapsed() < Duration::from_secs(90), "the server is not ready");
-            std::thread::yield_now();
+            assert!(
+                started.elapsed() < Duration::from_secs(240),
+                "the server is not ready: {}",
+                server.log()
+            );
+            // A little apart: asking without a pause would take the cores that the server makes itself ready with.
+            std::thread::sleep(Duration::from_millis(20));
         }
         server
     }
