@@ -6,6 +6,7 @@
 //! always give the same figure, and asking again does not average the rounding away; two sets that differ by one person
 //! are rounded by draws of their own, so the difference of two answers does not tell the difference of the sets.
 
+use bellwether_electorate::mix;
 use serde_json::Value;
 
 /// The rule of one server.
@@ -15,14 +16,6 @@ pub struct Disclosure {
     pub size: u64,
     /// Kept between runs, known to no caller.
     pub secret: u64,
-}
-
-/// Spreads a number over 64 bits (splitmix64).
-fn mix(number: u64) -> u64 {
-    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
 }
 
 impl Disclosure {
@@ -48,8 +41,8 @@ impl Disclosure {
         first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    /// Rounds every count of an object of counts, `{DEM: 120, REP: 3}`, and leaves the small ones out. Where just one cell is small, the smallest of
-    /// the others is left out with it, or it could be had from the total.
+    /// Rounds every count of an object of counts, `{DEM: 120, REP: 3}`, and leaves the small ones out. Where just one
+    /// cell is small, the smallest of the others is left out with it, or it could be had from the total.
     pub fn table(&self, name: &str, cells: &mut serde_json::Map<String, Value>) {
         let counts: Vec<(String, u64)> =
             cells.iter().filter_map(|(key, value)| Some((key.clone(), value.as_u64()?))).collect();

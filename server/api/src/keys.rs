@@ -278,3 +278,21 @@ impl Keys {
         allowance
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_that_is_gone_opens_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keys = Keys::open(StateFolder::new(folder.path().into())).expect("no keys yet");
+        assert!(!keys.in_use());
+        let new = NewKey { name: "desk".into(), role: Role::Planner, districts: Vec::new(), rate: None };
+        let (key, token) = keys.create(new).expect("a key");
+        std::fs::remove_file(folder.path().join(FILE)).expect("removed");
+        assert!(keys.refresh().is_err());
+        assert!(keys.in_use() && keys.find(&token).is_some_and(|found| found.id == key.id));
+        assert!(keys.find(&format!("bw_{}_{}", key.id, "0".repeat(64))).is_none());
+    }
+}

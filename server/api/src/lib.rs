@@ -9,6 +9,7 @@ mod disclosure;
 mod entrance;
 mod error;
 mod filter_schema;
+mod grouping;
 mod jobs;
 mod keys;
 mod loading;
@@ -20,5 +21,6 @@ mod serving;
 mod shapes;
 mod state;
 mod streaming;
+mod universe;
 
 pub use router::{openapi, serve};

@@ -3,10 +3,6 @@
 use bellwether_api::commands;
 use clap::Parser;
 
-/// Requests make and free many small things on all threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> std::process::ExitCode {
     let command = commands::Cli::parse();
     match commands::run(command) {

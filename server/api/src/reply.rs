@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -40,6 +41,22 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let path = Path::<T>::from_request_parts(parts, state).await;
         path.map(|Path(value)| Segments(value)).map_err(|error| ApiError::bad_request(error.body_text()))
+    }
+}
+
+/// A JSON body, with problem+json for what cannot be read.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let body = Json::<T>::from_request(request, state).await;
+        body.map(|Json(value)| Body(value)).map_err(|error| match error.status() {
+            // An unknown word in a body is the caller's mistake like any other.
+            StatusCode::UNPROCESSABLE_ENTITY => ApiError::bad_request(error.body_text()),
+            status => ApiError::of_status(status, error.body_text()),
+        })
     }
 }
 
@@ -328,6 +345,25 @@ pub async fn document(
     if let Some(key) = key {
         serving.cache(key, made.clone());
     }
+    Ok(respond(&serving.release.id, &made, headers))
+}
+
+/// An answer of one row: its fields beside the release in JSON, a table of one row in the other formats.
+pub fn one_row(
+    serving: &Serving,
+    headers: &HeaderMap,
+    format: Format,
+    mut row: Value,
+    columns: &[&str],
+) -> Result<Response, ApiError> {
+    let bytes = match format {
+        Format::Json => {
+            row["release"] = json!(serving.release.id);
+            serde_json::to_vec(&row).map_err(ApiError::internal)?
+        }
+        other => Answer::of_rows(columns, &[row])?.encode(other)?,
+    };
+    let made = body(&serving.release.id, format.media_type(), bytes, None);
     Ok(respond(&serving.release.id, &made, headers))
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::disclosure::{Disclosure, complementary};
 use crate::error::ApiError;
+use crate::grouping::named_key;
 use crate::serving::Serving;
 
 /// Votes of all precincts, by candidate.
@@ -297,7 +298,7 @@ fn population(electorate: &Electorate, bitmap: &[u64], rule: Option<&Disclosure>
         ("market", "media_market", "unknown"),
     ];
     for (dimension, key, unknown) in fields {
-        let Ok(key) = crate::routes::aggregates::named_key(key, electorate) else { continue };
+        let Ok(key) = named_key(key, electorate) else { continue };
         let grouping = Grouping { by: vec![key], measures: measures.clone() };
         let cells = electorate.group(&filter, &grouping).cells;
         let counts: Vec<u64> = cells.iter().map(|cell| cell.voters).collect();
@@ -319,9 +320,8 @@ fn population(electorate: &Electorate, bitmap: &[u64], rule: Option<&Disclosure>
     let turnout: Vec<Value> = electorate
         .turnout(bitmap)
         .into_iter()
-        .enumerate()
-        .filter(|(_, (_, took_part))| *took_part > 0)
-        .filter_map(|(_, (election, took_part))| {
+        .filter(|(_, took_part)| *took_part > 0)
+        .filter_map(|(election, took_part)| {
             let shown = show(took_part, rule.map_or(0, |rule| rule.named(election)));
             let share = shown.as_f64()? / all.as_f64()?;
             Some(json!({"election": election, "voters": shown, "share": share.min(1.0)}))

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use bellwether_schema::ids::Kind;
 
-use crate::evaluate::{Filter, Firsts};
+use crate::evaluate::Filter;
+use crate::fingerprint::mix;
+use crate::groups::Firsts;
 use crate::{Coding, Electorate, kind_index};
 
 /// What voters are grouped by.
@@ -138,14 +140,6 @@ impl Store {
     }
 }
 
-/// Spreads a number over 64 bits (splitmix64).
-fn mix(number: u64) -> u64 {
-    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
-}
-
 /// The column keys of a word's rows, decoded when a row of the word is wanted.
 struct Decoded<'a> {
     electorate: &'a Electorate,
@@ -203,20 +197,6 @@ impl Electorate {
             code => bands.partition_point(|(from, _)| *from <= code) as u32,
         };
         (0..=most).map(band).collect()
-    }
-
-    /// Stands for the voters of a bitmap: equal for equal sets, in every release.
-    pub fn fingerprint(&self, bitmap: &[u64], secret: u64) -> u64 {
-        let mut sum = 0u64;
-        for (place, word) in bitmap.iter().enumerate() {
-            let mut rest = *word;
-            while rest != 0 {
-                let row = place * 64 + rest.trailing_zeros() as usize;
-                rest &= rest - 1;
-                sum = sum.wrapping_add(mix(u64::from(self.identities[row]) ^ secret));
-            }
-        }
-        sum
     }
 
     /// Whether a grouping has so few combinations of codes that they can be numbered.
@@ -386,39 +366,12 @@ impl Electorate {
                 (_, 0) => Value::Null,
                 (Coding::Texts(dictionary), code) => text(dictionary.value(code)),
                 (Coding::Numbers { base }, code) => (i64::from(code) - 1 + base).into(),
-                (Coding::Days { base }, code) => Value::String(date(i64::from(code) - 1 + base)),
+                (Coding::Days { base }, code) => crate::compile::date_of(i64::from(code) - 1 + base).into(),
             },
             Key::Bands { bands, .. } => text(
                 (code as usize).checked_sub(1).and_then(|at| bands.get(at)).map(|(_, name)| name.as_str()),
             ),
             Key::Turnout(_) => code.checked_sub(1).map_or(Value::Null, |count| count.into()),
-        }
-    }
-}
-
-/// `2020-11-03` of days since 1970-01-01 (Hinnant, as in `compile::days_from_civil`).
-pub(crate) fn date(days: i64) -> String {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days - era * 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_is_written_as_it_is_read() {
-        for (year, month, day) in [(1800, 1, 1), (1970, 1, 1), (2000, 2, 29), (2020, 11, 3)] {
-            let days = crate::compile::days_from_civil(year, month, day);
-            assert_eq!(date(days), format!("{year:04}-{month:02}-{day:02}"));
         }
     }
 }

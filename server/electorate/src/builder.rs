@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use bellwether_schema::ids::Kind;
 
-use crate::compile::days_from_civil;
+use crate::compile::DAY_ONE;
+use crate::fingerprint::hash;
+use crate::groups::Groups;
 use crate::sliced::Filling;
 use crate::{
-    Coding, Column, DAY_FIELDS, Dictionary, Electorate, Groups, NUMBER_FIELDS, Participation, Run,
-    TEXT_FIELDS, Turnout,
+    Coding, Column, DAY_FIELDS, Dictionary, Electorate, NUMBER_FIELDS, Participation, Run, TEXT_FIELDS,
+    Turnout,
 };
 
 /// One voter.
@@ -64,7 +66,7 @@ impl Builder {
         let texts = TEXT_FIELDS.iter().map(|_| Coding::Texts(Dictionary::default()));
         let numbers =
             NUMBER_FIELDS.iter().map(|name| Coding::Numbers { base: if *name == "age" { 0 } else { 1800 } });
-        let days = DAY_FIELDS.iter().map(|_| Coding::Days { base: days_from_civil(1800, 1, 1) });
+        let days = DAY_FIELDS.iter().map(|_| Coding::Days { base: DAY_ONE });
         Builder {
             rows: 0,
             columns: texts.chain(numbers).chain(days).map(|coding| (coding, Filling::default())).collect(),
@@ -232,14 +234,6 @@ impl Builder {
             today: self.today,
         }
     }
-}
-
-/// A hash of a text that never changes (FNV-1a, folded).
-fn hash(text: &str) -> u32 {
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    (hash ^ hash >> 32) as u32
 }
 
 /// Rows of each district of a kind as sorted ranges, by code.

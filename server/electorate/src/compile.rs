@@ -2,6 +2,7 @@
 
 use bellwether_atlas::Outline;
 use bellwether_schema::ids::Kind;
+use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::evaluate::{Filter, Node};
@@ -324,45 +325,19 @@ fn bound(column: &Column, value: &Value, low: bool) -> Result<u32, String> {
     }
 }
 
+/// The first day that a date may have, 1800-01-01, in days since 1970-01-01.
+pub(crate) const DAY_ONE: i64 = -62_091;
+
 /// Days since 1970-01-01 of a date written as `2020-11-03`.
 fn day(column: &Column, value: &Value) -> Result<i64, String> {
-    let wrong = || format!("{} is a date, such as \"2020-11-03\"", column.name);
-    let text = value.as_str().ok_or_else(wrong)?;
-    let mut parts =
-        text.split('-').map(|part| part.parse::<i64>().ok().filter(|_| part.len() == 4 || part.len() == 2));
-    let (Some(Some(year)), Some(Some(month)), Some(Some(day)), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(wrong());
-    };
-    let long = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = [31, if long(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let most = usize::try_from(month - 1).ok().and_then(|month| days.get(month)).copied();
-    if !most.is_some_and(|most| (1..=most).contains(&day)) || text.len() != 10 {
-        return Err(wrong());
-    }
-    Ok(days_from_civil(year, month, day))
+    // The library reads 2020-1-3 as well, which would hide a slip.
+    let text = value.as_str().filter(|text| text.len() == 10);
+    let date = text.and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
+    let days = date.map(|date| i64::from(date.to_epoch_days()));
+    days.ok_or_else(|| format!("{} is a date, such as \"2020-11-03\"", column.name))
 }
 
-/// Days since 1970-01-01 in the Gregorian calendar (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year - era * 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_counted_as_calendars_count_them() {
-        for (date, days) in
-            [((1970, 1, 1), 0), ((2000, 3, 1), 11_017), ((2020, 11, 3), 18_569), ((1800, 1, 1), -62_091)]
-        {
-            assert_eq!(days_from_civil(date.0, date.1, date.2), days);
-        }
-    }
+/// A date written as `2020-11-03`; none where the days since 1970-01-01 reach beyond the calendar.
+pub(crate) fn date_of(days: i64) -> Option<String> {
+    Some(NaiveDate::from_epoch_days(i32::try_from(days).ok()?)?.to_string())
 }

@@ -11,6 +11,8 @@ mod builder;
 mod compile;
 mod evaluate;
 mod filter;
+mod fingerprint;
+mod groups;
 mod nearest;
 mod sliced;
 mod split;
@@ -24,6 +26,8 @@ pub use builder::{Builder, Row};
 pub use compile::Outlines;
 pub use evaluate::{Counts, Filter};
 pub use filter::{Fault, Test, Where};
+pub use fingerprint::mix;
+use groups::Groups;
 pub use nearest::nearest;
 use sliced::Sliced;
 
@@ -98,15 +102,6 @@ pub struct Participation {
 enum Turnout {
     Bitmap(Vec<u64>),
     Rows(Vec<u32>),
-}
-
-/// Groups of neighbouring rows: households and doors.
-#[derive(Debug, Default)]
-pub(crate) struct Groups {
-    /// Bit set where a row belongs to the same group as the row before.
-    same: Vec<u64>,
-    /// Groups that start before each word.
-    before: Vec<u32>,
 }
 
 /// The fields of the electorate, in the order of its columns.
@@ -184,14 +179,13 @@ impl Electorate {
             Turnout::Bitmap(words) => words.len() * 8,
             Turnout::Rows(rows) => rows.len() * 4,
         };
-        let groups = |groups: &Groups| groups.same.len() * 8 + groups.before.len() * 4;
         let scores: usize = self.scores.iter().map(|(_, scores)| scores.len() * 4).sum();
         sliced
             + self.participation.iter().map(turnout).sum::<usize>()
             + self.runs.len() * size_of::<Run>()
             + self.addressed.len() * 8
-            + groups(&self.households)
-            + groups(&self.doors)
+            + self.households.memory()
+            + self.doors.memory()
             + self.phones.len() * 4
             + self.identities.len() * 4
             + self.points.len() * 16
@@ -204,3 +198,6 @@ impl Electorate {
 pub(crate) fn kind_index(kind: Kind) -> usize {
     Kind::ALL.iter().position(|known| *known == kind).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -10,8 +9,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::keys::{Key, NewKey};
-use crate::reply::Segments;
-use crate::routes::universes::body;
+use crate::reply::{Body, Segments};
 
 /// Every key, without its secret.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys", responses((status = 200, body = Vec<Key>)))]
@@ -36,11 +34,8 @@ fn shown(key: &Key) -> serde_json::Value {
     request_body = NewKey,
     responses((status = 201, description = "the key, and its token"), (status = 400, body = Problem))
 )]
-pub async fn create(
-    State(app): State<App>,
-    request: Result<Json<NewKey>, JsonRejection>,
-) -> Result<Response, ApiError> {
-    let (key, token) = app.keys.create(body(request)?).map_err(ApiError::bad_request)?;
+pub async fn create(State(app): State<App>, Body(new): Body<NewKey>) -> Result<Response, ApiError> {
+    let (key, token) = app.keys.create(new).map_err(ApiError::bad_request)?;
     let mut value = shown(&key);
     value["token"] = json!(token);
     Ok((StatusCode::CREATED, Json(value)).into_response())

@@ -1,12 +1,14 @@
 //! One file a resource: request, response, handler and its doc.
 
 pub mod aggregates;
+pub mod district_report;
 pub mod districts;
 pub mod health;
 pub mod jobs;
 pub mod keys;
 pub mod loads;
 pub mod locate;
+pub mod members;
 pub mod metrics;
 pub mod releases;
 pub mod reports;

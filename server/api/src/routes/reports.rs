@@ -14,7 +14,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::reply::{self, Common, Params};
-use crate::routes::districts::figures;
+use crate::routes::district_report::figures;
 use crate::shapes::{Area, Territory, reports};
 
 /// Areas that one request may ask for.

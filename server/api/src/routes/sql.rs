@@ -1,8 +1,6 @@
 //! Callers' own SQL: one read-only SELECT within limits.
 
-use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bellwether_warehouse::{Cancel, Format, Param};
@@ -13,7 +11,7 @@ use utoipa::ToSchema;
 use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
-use crate::reply::{self, Common, Params};
+use crate::reply::{self, Body, Common, Params};
 use crate::streaming::{Hangup, stream, streams};
 
 #[derive(Deserialize, ToSchema)]
@@ -47,9 +45,8 @@ pub async fn run(
     caller: Caller,
     Params(common): Params<Common>,
     headers: HeaderMap,
-    body: Result<Json<SqlRequest>, JsonRejection>,
+    Body(request): Body<SqlRequest>,
 ) -> Result<Response, ApiError> {
-    let Json(request) = body.map_err(|error| ApiError::of_status(error.status(), error.body_text()))?;
     let params = request.params.iter().map(Param::from_json).collect::<Result<Vec<_>, _>>()?;
     let format = common.format(&headers)?;
     let serving = app.serving(common.as_of.as_deref()).await?;

@@ -12,8 +12,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::population::Population;
-use crate::reply::{AsOf, Params, Segments};
-use crate::routes::universes::one_row;
+use crate::reply::{AsOf, Params, Segments, one_row};
 
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
