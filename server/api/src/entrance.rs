@@ -94,10 +94,13 @@ pub async fn enter(State(app): State<App>, mut request: Request, next: Next) -> 
     let status = response.status();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     app.tally.record(route, &method, status, seconds);
-    if seconds >= SLOW || status.is_server_error() {
-        tracing::info!(%method, route, status = status.as_u16(), seconds, id = ?id, "request");
+    // A server that is busy or not ready yet says so to the caller; its log would only grow by it.
+    let failed = status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE;
+    let shown = id.to_str().unwrap_or_default();
+    if seconds >= SLOW || failed {
+        tracing::info!(%method, route, status = status.as_u16(), seconds, id = shown, "request");
     } else {
-        tracing::debug!(%method, route, status = status.as_u16(), seconds, id = ?id, "request");
+        tracing::debug!(%method, route, status = status.as_u16(), seconds, id = shown, "request");
     }
     response.headers_mut().insert("x-request-id", id);
     response

@@ -18,6 +18,8 @@ pub struct PrecinctVotes {
     entries: Vec<Entry>,
     /// Entry and votes of each precinct.
     of: HashMap<String, Vec<(u32, f64)>>,
+    /// Entry and votes that lie in precincts without an outline, and so in no shape.
+    unplaced: Vec<(u32, f64)>,
 }
 
 /// A candidate in a contest, in one data set.
@@ -37,7 +39,7 @@ impl PrecinctVotes {
         let names = text("state").zip(text("source")).zip(text("election")).zip(text("contest"));
         let names = names.zip(text("candidate")).zip(text("party"));
         let rows = names.zip(answer.texts("precinct")).zip(answer.doubles("votes"));
-        let mut votes = PrecinctVotes { entries: Vec::new(), of: HashMap::new() };
+        let mut votes = PrecinctVotes { entries: Vec::new(), of: HashMap::new(), unplaced: Vec::new() };
         for (((((((state, source), election), contest), candidate), party), precinct), count) in rows {
             let entry = Entry { state, source, election, contest, candidate, party };
             // The rows of one entry follow each other.
@@ -49,11 +51,26 @@ impl PrecinctVotes {
             if !votes.entries.last().is_some_and(same) {
                 votes.entries.push(entry);
             }
-            if let (Some(precinct), Some(count)) = (precinct, count) {
-                votes.of.entry(precinct).or_default().push((votes.entries.len() as u32 - 1, count));
+            let Some(count) = count else { continue };
+            let entry = votes.entries.len() as u32 - 1;
+            match precinct {
+                Some(precinct) => votes.of.entry(precinct).or_default().push((entry, count)),
+                None => votes.unplaced.push((entry, count)),
             }
         }
         Ok(votes)
+    }
+
+    /// Votes that no shape can have, because they were counted in precincts without an outline.
+    pub fn unplaced(&self) -> Vec<Value> {
+        let row = |(entry, votes): &(u32, f64)| {
+            let Entry { state, source, election, contest, candidate, party } = &self.entries[*entry as usize];
+            json!({
+                "state": state, "election": election, "contest": contest, "candidate": candidate,
+                "party": party, "votes": votes, "source": source,
+            })
+        };
+        self.unplaced.iter().filter(|(_, votes)| *votes > 0.0).map(row).collect()
     }
 }
 

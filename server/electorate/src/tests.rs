@@ -138,8 +138,9 @@ fn groups_made_by_splitting_and_voter_by_voter_are_those_of_counting_by_hand() {
     let bands = Key::Bands { column: age, bands: vec![(19, "18-39".into()), (41, "40 and over".into())] };
     let county = Key::District(Kind::County);
     for by in [vec![], vec![county.clone()], vec![party.clone()], vec![county, party, bands]] {
-        let mut expected: BTreeMap<String, (u64, BTreeSet<String>, BTreeSet<String>, f64, u64)> =
-            BTreeMap::new();
+        /// Voters, households, doors, and the sum and number of the known ages.
+        type Counted = (u64, BTreeSet<String>, BTreeSet<String>, f64, u64);
+        let mut expected: BTreeMap<String, Counted> = BTreeMap::new();
         for voter in &voters {
             let value = |key: &Key| match key {
                 Key::District(_) => json!(voter.county),

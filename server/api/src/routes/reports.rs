@@ -25,7 +25,8 @@ const MOST_AREAS: usize = 10_000;
 ///
 /// Past votes are carried onto the shape precinct by precinct: whole where the precinct lies within (`counted`), else by
 /// the share of its registered voters who live there (`voters`), else by area (`area`). `low` and `high` bound the true
-/// count. A plan that divides its precincts up keeps every vote.
+/// count. A plan that divides its precincts up keeps every vote but those of `unplaced`, which were counted in precincts
+/// without an outline: what its rows have and these are the statewide totals.
 #[utoipa::path(
     post,
     path = "/v1/reports/shape",
@@ -73,7 +74,10 @@ pub async fn shape(
                 serde_json::to_vec(&report)
             }
             (Format::Json, false) => {
-                serde_json::to_vec(&json!({"release": release, "rows": rows, "next": null}))
+                let unplaced = held.precinct_votes()?.unplaced();
+                serde_json::to_vec(
+                    &json!({"release": release, "rows": rows, "next": null, "unplaced": unplaced}),
+                )
             }
             (other, _) => {
                 let lines: Vec<Value> = rows.iter().flat_map(lines_of).collect();
