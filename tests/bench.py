@@ -1,4 +1,4 @@
-"""Times loading and locating beside other programs, in one run, and prints ratios of medians.
+"""Times loading, locating and linking beside other programs, in one run, and prints ratios of medians.
 
 Each pass runs every program once, in a fresh process, so that whatever else the machine does falls on all alike. The
 programs beside which Bellwether is timed and the workloads come from the peers' harness, a folder that lies beside
@@ -26,6 +26,7 @@ os.environ.setdefault("PEER_PG", "/var/tmp/bellwether-peer-postgres")
 
 LOADING = ["polars_utf8", "pyarrow_latin1", "duckdb_latin1", "postgres_copy_latin1"]
 LOCATING = ["pycanopy", "sedonadb", "shapely_strtree"]
+LINKING = ["splink5_duckdb", "duckdb_cascade"]
 
 
 def peer(script, name):
@@ -65,6 +66,11 @@ def bellwether_locate():
     return found | json.loads(found["out"].splitlines()[-1])
 
 
+def bellwether_link():
+    found = run([f"{TARGET}/link-snapshots", f"{DATA}/link_a.parquet", f"{DATA}/link_b.parquet"])
+    return found | json.loads(found["out"].splitlines()[-1])
+
+
 def compare(title, peers, script, ours):
     got = {"bellwether": []} | {name: [] for name in peers}
     for _ in range(PASSES):
@@ -74,8 +80,8 @@ def compare(title, peers, script, ours):
             if found:
                 got[name].append(found)
     print(f"\n{title}, {PASSES} passes")
-    print(f"  {'':<24}{'seconds':>10}{'CPU s':>10}{'MB':>8}{'  times as long as bellwether'}")
-    base = statistics.median(found["seconds"] for found in got["bellwether"])
+    print(f"  {'':<24}{'seconds':>10}{'CPU s':>10}{'MB':>8}{'  times bellwether: seconds, CPU'}")
+    base, base_cpu = (statistics.median(found[field] for found in got["bellwether"]) for field in ("seconds", "cpu_s"))
     digests = set()
     for name, runs in got.items():
         if not runs:
@@ -83,8 +89,11 @@ def compare(title, peers, script, ours):
             continue
         middle = lambda field: statistics.median(found[field] for found in runs)
         memory = max(found["peak_rss_mb"] for found in runs)
-        ratio = middle("seconds") / base
-        print(f"  {name:<24}{middle('seconds'):>10.3f}{middle('cpu_s'):>10.2f}{memory:>8}{ratio:>12.2f}")
+        ratio, cpu = middle("seconds") / base, middle("cpu_s") / base_cpu
+        how_right = "".join(f"   {field} {runs[0][field]:.4f}" for field in ("precision", "recall") if field in runs[0])
+        print(
+            f"  {name:<24}{middle('seconds'):>10.3f}{middle('cpu_s'):>10.2f}{memory:>8}{ratio:>12.2f}{cpu:>8.2f}{how_right}"
+        )
         digests |= {found["checksum"] for found in runs if "checksum" in found}
     return digests
 
@@ -97,6 +106,7 @@ def main():
     digests = compare("Locate 1,000,000 points in 3,000 precincts", LOCATING, "job2_pip.py", bellwether_locate)
     print(f"  all answers the same: {'yes' if len(digests) == 1 else 'NO ' + str(digests)}")
     subprocess.run([f"{VENVS}/main/bin/python", f"{PEERS}/pg.py", "stop"], capture_output=True)
+    compare("Link two snapshots of 1,000,000 people without ids", LINKING, "job7_link.py", bellwether_link)
     binary = f"{TARGET}/bellwether"
     bench_http.beside_peers(binary, f"{DATA}/voters.tsv", peer, PASSES)
     real = os.environ.get("BELLWETHER_REAL_DATA")

@@ -66,6 +66,7 @@ fn each_role_gets_what_it_has_a_right_to_and_nothing_else() {
     let voter = format!("/v1/voters/{}", first["rows"][0]["voter_id"].as_str().expect("an id"));
     let sql = json!({"query": "SELECT count(*) AS n FROM voters"});
     let nothing = json!({});
+    let person = json!({"record": {"name": "Ada Fell", "birth_year": 1970}});
     let roles = ["admin", "analyst", "planner", "organizer", "ingest", "nobody"];
     for (method, path, body, expected) in [
         ("GET", "/v1/health/ready", None, [200, 200, 200, 200, 200, 200]),
@@ -76,6 +77,7 @@ fn each_role_gets_what_it_has_a_right_to_and_nothing_else() {
         ("POST", "/v1/sql", Some(&sql), [200, 200, 403, 403, 403, 401]),
         ("GET", members.as_str(), None, [200, 200, 403, 200, 403, 401]),
         ("GET", voter.as_str(), None, [200, 200, 403, 404, 403, 401]),
+        ("POST", "/v1/voters/match", Some(&person), [200, 200, 403, 200, 403, 401]),
         ("GET", "/v1/keys", None, [200, 403, 403, 403, 403, 401]),
         ("GET", "/metrics", None, [200, 403, 403, 403, 403, 401]),
         ("POST", "/v1/loads", Some(&nothing), [400, 403, 403, 403, 400, 401]),

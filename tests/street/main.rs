@@ -7,6 +7,7 @@ mod districts;
 mod harness;
 mod keys;
 mod loads;
+mod matching;
 mod object_store;
 mod real_colorado;
 mod results;

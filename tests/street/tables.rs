@@ -24,7 +24,8 @@ fn the_printed_documents_are_what_the_binary_prints() {
     let lake = demo_lake();
     for (command, file) in [("tables", "schema/CATALOG.md"), ("openapi", "server/api/openapi.json")] {
         let printed = std::fs::read_to_string(root().join(file)).unwrap_or_default();
-        assert_eq!(printed.trim(), succeed(&lake, &[command]).trim(), "{file} is old: run make documents");
+        let same = printed.trim() == succeed(&lake, &[command]).trim();
+        assert!(same, "{file} is not what the program prints: run make documents");
     }
 }
 

@@ -106,6 +106,7 @@ pub fn needed(method: &Method, route: &str) -> Right {
         "/v1/sql" => Right::Sql,
         "/v1/voters/{id}"
         | "/v1/voters/match"
+        | "/v1/voters/matches/{job}"
         | "/v1/universes/{id}/voters"
         | "/v1/universes/{id}/changes" => Right::Persons,
         "/v1/universes"

@@ -16,6 +16,7 @@ use crate::entrance::Tally;
 use crate::error::ApiError;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
+use crate::matches::Matches;
 use crate::population::{self, Population};
 use crate::serving::{Releases, Serving};
 use crate::state::StateFolder;
@@ -46,6 +47,7 @@ pub struct Parts {
     pub(crate) audit: Audit,
     pub(crate) disclosure: Disclosure,
     pub(crate) tally: Tally,
+    pub(crate) matches: Matches,
     /// Tells this process's requests from those of another one.
     pub(crate) process: u64,
     engine: Arc<Engine>,
@@ -109,6 +111,7 @@ impl App {
             metrics,
             engine: Arc::new(Engine { seats, long_seats, waiting: AtomicUsize::new(0), queue: config.queue }),
             tally: Tally::default(),
+            matches: Matches::default(),
             process: uuid::Uuid::new_v4().as_u64_pair().0,
             config,
         })))

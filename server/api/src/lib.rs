@@ -13,6 +13,8 @@ mod grouping;
 mod jobs;
 mod keys;
 mod loading;
+mod matches;
+mod people;
 mod population;
 mod reply;
 mod router;

@@ -34,12 +34,16 @@ struct Document;
 /// Largest body of all routes but uploads, in bytes.
 const BODY: usize = 4 << 20;
 
+/// Largest list of people, in bytes.
+const LISTS: usize = 64 << 20;
+
 /// Largest plan, in bytes.
 const SHAPES: usize = 128 << 20;
 
 fn routes(upload_limit: usize) -> OpenApiRouter<App> {
     let uploads =
         OpenApiRouter::new().routes(routes!(loads::create)).layer(DefaultBodyLimit::max(upload_limit));
+    let lists = OpenApiRouter::new().routes(routes!(matching::start)).layer(DefaultBodyLimit::max(LISTS));
     let shapes = OpenApiRouter::new().routes(routes!(reports::shape)).layer(DefaultBodyLimit::max(SHAPES));
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(health::live))
@@ -68,11 +72,13 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(members::changes))
         .routes(routes!(aggregates::aggregate))
         .routes(routes!(voters::one))
+        .routes(routes!(matching::rows))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .layer(DefaultBodyLimit::max(BODY))
         .merge(uploads)
         .merge(shapes)
+        .merge(lists)
 }
 
 /// What any call may be answered, whatever it asks for.

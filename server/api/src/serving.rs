@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use bellwether_atlas::{Layer, Outline};
 use bellwether_electorate::Electorate;
 use bellwether_lake::{Lake, Release};
+use bellwether_linkage::Reference;
 use bellwether_schema::catalog;
 use bellwether_schema::ids::Kind;
 use bellwether_warehouse::{Copy, Limits, SourceTable, questions};
@@ -36,9 +37,12 @@ pub struct Serving {
     locators: OnceLock<Vec<Locator>>,
     markets: OnceLock<HashMap<String, (String, String)>>,
     electorate: OnceLock<Electorate>,
+    linkage: OnceLock<Reference>,
     votes: OnceLock<PrecinctVotes>,
     lines: OnceLock<Lines>,
     answers: Mutex<HashMap<String, Arc<CachedBody>>>,
+    /// Held by the reader of the voters that lists are matched with.
+    reading: Mutex<()>,
 }
 
 /// Vintages in which the lines of each district are loaded, the newest first, by kind and id.
@@ -61,9 +65,11 @@ impl Serving {
             locators: OnceLock::new(),
             markets: OnceLock::new(),
             electorate: OnceLock::new(),
+            linkage: OnceLock::new(),
             votes: OnceLock::new(),
             lines: OnceLock::new(),
             answers: Mutex::new(HashMap::new()),
+            reading: Mutex::new(()),
         }
     }
 
@@ -96,6 +102,17 @@ impl Serving {
         }
         let electorate = self.copy.electorate()?;
         Ok(self.electorate.get_or_init(|| electorate))
+    }
+
+    /// The voters that lists are matched with, read when they are first asked for: once, whoever asks meanwhile.
+    pub fn linkage(&self) -> Result<&Reference, ApiError> {
+        let _reading = self.reading.lock();
+        if let Some(voters) = self.linkage.get() {
+            return Ok(voters);
+        }
+        let voters = self.copy.linkage()?;
+        metrics::gauge!("bellwether_linkage_bytes").set(voters.memory() as f64);
+        Ok(self.linkage.get_or_init(|| voters))
     }
 
     /// The votes of every precinct, read when they are first asked for.

@@ -4,6 +4,7 @@
 mod answer;
 mod copy;
 mod gate;
+mod linkage;
 mod lists;
 mod members;
 mod pieces;

@@ -44,12 +44,12 @@ fn names(table: Option<&Table>, of: &str) -> String {
 }
 
 /// A column of texts.
-fn texts<'a>(batch: &'a RecordBatch, name: &str) -> impl Fn(usize) -> Option<&'a str> + use<'a> {
+pub(crate) fn texts<'a>(batch: &'a RecordBatch, name: &str) -> impl Fn(usize) -> Option<&'a str> + use<'a> {
     let array = batch.column_by_name(name).and_then(|array| array.as_string_opt::<i32>());
     move |row| array.filter(|array| !array.is_null(row)).map(|array| array.value(row))
 }
 
-fn integer(array: Option<&ArrayRef>, row: usize) -> Option<i64> {
+pub(crate) fn integer(array: Option<&ArrayRef>, row: usize) -> Option<i64> {
     let array = array.filter(|array| !array.is_null(row))?;
     let days = || array.as_primitive_opt::<Date32Type>().map(|array| i64::from(array.value(row)));
     let narrow = || array.as_primitive_opt::<Int32Type>().map(|array| i64::from(array.value(row)));

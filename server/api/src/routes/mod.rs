@@ -8,6 +8,7 @@ pub mod jobs;
 pub mod keys;
 pub mod loads;
 pub mod locate;
+pub mod matching;
 pub mod members;
 pub mod metrics;
 pub mod releases;

@@ -1,0 +1,273 @@
+//! Blocking: which pairs are worth comparing. A rule pairs those who share what it names; a pair that several rules
+//! find is given once.
+
+use rayon::prelude::*;
+
+use crate::records::Person;
+
+/// What two people may share, a bit each.
+type Shared = u16;
+
+/// Both names, whichever was written as the last.
+const NAMES: Shared = 1;
+const LAST: Shared = 2;
+const FIRST: Shared = 4;
+const YEAR: Shared = 8;
+const DATE: Shared = 16;
+const ADDRESS: Shared = 32;
+const ZIP: Shared = 64;
+const PHONE: Shared = 128;
+/// The first letters of both names, whichever was written as the last.
+const STARTS: Shared = 256;
+
+struct Rule {
+    shares: Shared,
+    /// Whom of the list the rule is for, by what is known of them: looser rules are for those of whom little is known.
+    only: Option<fn(Shared) -> bool>,
+}
+
+impl Rule {
+    fn applies(&self, listed: &Person) -> bool {
+        self.only.is_none_or(|only| only(shared(listed, listed)))
+    }
+}
+
+const RULES: [Rule; 14] = [
+    Rule { shares: NAMES | YEAR, only: None },
+    Rule { shares: ADDRESS | YEAR, only: None },
+    Rule { shares: ADDRESS | FIRST, only: None },
+    Rule { shares: LAST | YEAR | ZIP, only: None },
+    Rule { shares: FIRST | YEAR | ZIP, only: None },
+    Rule { shares: NAMES | ZIP, only: None },
+    Rule {
+        shares: STARTS | ZIP,
+        only: Some(|known| known & DATE != 0 || known & (YEAR | ADDRESS) != YEAR | ADDRESS),
+    },
+    Rule { shares: PHONE, only: None },
+    Rule { shares: DATE | FIRST, only: None },
+    Rule { shares: DATE | LAST, only: None },
+    Rule { shares: DATE | ZIP, only: None },
+    Rule {
+        shares: ADDRESS | LAST,
+        only: Some(|known| known & DATE != 0 || known & (YEAR | FIRST) != YEAR | FIRST),
+    },
+    Rule { shares: NAMES, only: Some(|known| known & YEAR == 0) },
+    Rule { shares: ADDRESS, only: Some(|known| known & YEAR == 0 || known & (LAST | FIRST) == 0) },
+];
+
+/// The value of each bit of [`Shared`]; 0 where it is not known.
+fn values(person: &Person) -> [u64; 9] {
+    /// Two numbers as one, whichever comes first; 0 where one is not known.
+    fn both(one: u64, other: u64) -> u64 {
+        if one == 0 || other == 0 { 0 } else { one.min(other) << 32 | one.max(other) }
+    }
+    let starts = person.starts();
+    [
+        both(person.last.into(), person.first.into()),
+        person.last.into(),
+        person.first.into(),
+        person.year().into(),
+        if person.has_date() { person.birth as u64 } else { 0 },
+        person.address.into(),
+        person.zip.into(),
+        person.phone(),
+        both(starts[0], starts[1]),
+    ]
+}
+
+/// What two people share.
+fn shared(voter: &Person, listed: &Person) -> Shared {
+    let pairs = values(voter).into_iter().zip(values(listed));
+    pairs
+        .enumerate()
+        .fold(0, |all, (bit, (left, right))| all | Shared::from(left == right && left != 0) << bit)
+}
+
+/// A hash of what a rule names; 0 where any of it is not known.
+fn key(person: &Person, shares: Shared) -> u64 {
+    let (mut hash, mut rest) = (0x2545_f491_4f6c_dd1du64, shares);
+    let values = values(person);
+    while rest != 0 {
+        let value = values[(rest.trailing_zeros() as usize).min(values.len() - 1)];
+        if value == 0 {
+            return 0;
+        }
+        hash = (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
+        rest &= rest - 1;
+    }
+    hash.wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1
+}
+
+/// Rows by hash.
+struct Index {
+    /// Where the entries of each bucket begin.
+    starts: Vec<u32>,
+    /// Lower half of the hash, and row.
+    entries: Vec<(u32, u32)>,
+    shift: u32,
+}
+
+impl Index {
+    /// Of hashes by row; 0 is left out.
+    fn new(hashes: &[u64]) -> Index {
+        let bits = (hashes.len().max(2) as u64).ilog2();
+        let shift = 64 - bits;
+        let mut starts = vec![0u32; (1 << bits) + 2];
+        let bucket = |hash: u64| (hash >> shift) as usize;
+        // Counted two places on, each start is where the bucket's next entry goes, and in the end where it begins.
+        hashes.iter().filter(|hash| **hash != 0).for_each(|hash| starts[bucket(*hash) + 2] += 1);
+        for at in 2..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut entries = vec![(0, 0); starts[starts.len() - 1] as usize];
+        for (row, hash) in hashes.iter().enumerate().filter(|(_, hash)| **hash != 0) {
+            let free = &mut starts[bucket(*hash) + 1];
+            entries[*free as usize] = (*hash as u32, row as u32);
+            *free += 1;
+        }
+        Index { starts, entries, shift }
+    }
+
+    /// Where those stand who may share this hash, and its lower half.
+    fn bucket(&self, hash: u64) -> (u32, u32, u32) {
+        let bucket = (hash >> self.shift) as usize;
+        (self.starts[bucket], self.starts[bucket + 1], hash as u32)
+    }
+}
+
+/// For every person the first row that lists the same.
+pub(crate) fn twins(listed: &[Person]) -> Vec<u32> {
+    let whole = |person: &Person| {
+        let fold = |hash: u64, value: u64| (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+        let rest = [u64::from(person.middle), person.birth as u64, person.gender()];
+        values(person).into_iter().chain(rest).fold(1, fold).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1
+    };
+    let hashes: Vec<u64> = listed.iter().map(whole).collect();
+    let index = Index::new(&hashes);
+    let mut twins: Vec<u32> = (0..listed.len() as u32).collect();
+    for bucket in index.starts.windows(2).filter(|bucket| bucket[1] - bucket[0] > 1) {
+        let rows = &index.entries[bucket[0] as usize..bucket[1] as usize];
+        for (at, (low, row)) in rows.iter().enumerate() {
+            let same =
+                |other: &&(u32, u32)| other.0 == *low && listed[other.1 as usize] == listed[*row as usize];
+            if let Some((_, first)) = rows[..at].iter().find(same) {
+                twins[*row as usize] = *first;
+            }
+        }
+    }
+    twins
+}
+
+/// Voters that are looked up together.
+const BLOCK: usize = 512;
+
+/// The listed people, ready to be paired with.
+pub(crate) struct Blocks<'a> {
+    listed: &'a [Person],
+    /// The rules that are for anybody listed.
+    indices: Vec<(usize, Index)>,
+}
+
+impl<'a> Blocks<'a> {
+    /// Of the people listed, but for the rows of whom an earlier one is the twin.
+    pub fn new(listed: &'a [Person], twins: &[u32]) -> Blocks<'a> {
+        let index = |(at, rule): (usize, &Rule)| {
+            let hashed = |row: usize| match twins[row] == row as u32 && rule.applies(&listed[row]) {
+                true => key(&listed[row], rule.shares),
+                false => 0,
+            };
+            let hashes: Vec<u64> = (0..listed.len()).map(hashed).collect();
+            hashes.iter().any(|hash| *hash != 0).then(|| (at, Index::new(&hashes)))
+        };
+        Blocks { listed, indices: RULES.par_iter().enumerate().filter_map(index).collect() }
+    }
+
+    /// Calls `found` with the position of every voter in `voters` and every listed row that a rule pairs, once a pair.
+    pub fn pairs(&self, voters: &[Person], mut found: impl FnMut(usize, u32)) {
+        let (mut buckets, mut candidates) = (Vec::new(), Vec::new());
+        for (at, index) in &self.indices {
+            let rule = &RULES[*at];
+            // Step by step for some voters at a time: the memory that each step waits for is fetched for all of them
+            // together.
+            for (block, few) in voters.chunks(BLOCK).enumerate() {
+                buckets.clear();
+                buckets.extend(few.iter().map(|voter| match key(voter, rule.shares) {
+                    0 => (0, 0, 0),
+                    hash => index.bucket(hash),
+                }));
+                let first = |bucket: &(u32, u32, u32)| {
+                    index.entries.get(bucket.0 as usize).map_or(0, |entry| entry.0)
+                };
+                std::hint::black_box(buckets.iter().fold(0, |all, bucket| all ^ first(bucket)));
+                candidates.clear();
+                for (row, (start, end, low)) in buckets.iter().enumerate() {
+                    let entries = &index.entries[*start as usize..*end as usize];
+                    let alike = entries.iter().filter(|entry| entry.0 == *low);
+                    candidates.extend(alike.map(|entry| (row, entry.1)));
+                }
+                let touched = |all: u32, pair: &(usize, u32)| all ^ self.listed[pair.1 as usize].last;
+                std::hint::black_box(candidates.iter().fold(0, touched));
+                for (row, other) in &candidates {
+                    let listed = &self.listed[*other as usize];
+                    let shared = shared(&few[*row], listed);
+                    let holds = |rule: &Rule| shared & rule.shares == rule.shares;
+                    let earlier = |rule: &Rule| holds(rule) && rule.applies(listed);
+                    if holds(rule) && !RULES[..*at].iter().any(earlier) {
+                        found(block * BLOCK + row, *other);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_pair_that_a_rule_names_is_found_once() {
+        let mut state = 3u64;
+        let mut draw = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut person = || {
+            let birth = if draw(5) == 0 { 0 } else { 19_500_000 + draw(3) as i32 * 10_000 };
+            let day = if draw(2) == 0 && birth != 0 { 101 + draw(4) as i32 } else { 0 };
+            Person {
+                last: draw(5) as u32,
+                first: draw(5) as u32,
+                birth: birth + day,
+                address: draw(9) as u32,
+                zip: draw(4) as u32,
+                ..Person::default()
+            }
+        };
+        let voters: Vec<Person> = (0..1200).map(|_| person()).collect();
+        let listed: Vec<Person> = (0..300).map(|_| person()).collect();
+        let mut found = Vec::new();
+        let twins = twins(&listed);
+        Blocks::new(&listed, &twins).pairs(&voters, |voter, listed| found.push((voter, listed)));
+        let once: BTreeSet<(usize, u32)> = found.iter().copied().collect();
+        assert_eq!(once.len(), found.len());
+        let mut expected = BTreeSet::new();
+        for (at, voter) in voters.iter().enumerate() {
+            for (row, other) in listed.iter().enumerate() {
+                let names =
+                    |rule: &Rule| rule.applies(other) && shared(voter, other) & rule.shares == rule.shares;
+                if twins[row] == row as u32 && RULES.iter().any(names) {
+                    expected.insert((at, row as u32));
+                }
+            }
+        }
+        assert_eq!(once, expected);
+        for (row, twin) in twins.iter().enumerate() {
+            let first = listed.iter().position(|other| other == &listed[row]);
+            assert_eq!(Some(*twin as usize), first);
+        }
+    }
+}
