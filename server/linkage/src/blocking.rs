@@ -55,46 +55,57 @@ const RULES: [Rule; 14] = [
     Rule { shares: ADDRESS, only: Some(|known| known & YEAR == 0 || known & (LAST | FIRST) == 0) },
 ];
 
-/// The value of each bit of [`Shared`]; 0 where it is not known.
-fn values(person: &Person) -> [u64; 9] {
-    /// Two numbers as one, whichever comes first; 0 where one is not known.
-    fn both(one: u64, other: u64) -> u64 {
-        if one == 0 || other == 0 { 0 } else { one.min(other) << 32 | one.max(other) }
-    }
-    let starts = person.starts();
-    [
-        both(person.last.into(), person.first.into()),
-        person.last.into(),
-        person.first.into(),
-        person.year().into(),
-        if person.has_date() { person.birth as u64 } else { 0 },
-        person.address.into(),
-        person.zip.into(),
-        person.phone(),
-        both(starts[0], starts[1]),
-    ]
+/// Two numbers as one, whichever comes first; 0 where one is not known.
+fn both(one: u64, other: u64) -> u64 {
+    if one == 0 || other == 0 { 0 } else { one.min(other) << 32 | one.max(other) }
+}
+
+fn starts(person: &Person) -> u64 {
+    let [last, first] = person.starts();
+    both(last, first)
+}
+
+fn date(person: &Person) -> u64 {
+    if person.has_date() { person.birth as u64 } else { 0 }
 }
 
 /// What two people share.
 fn shared(voter: &Person, listed: &Person) -> Shared {
-    let pairs = values(voter).into_iter().zip(values(listed));
-    pairs
-        .enumerate()
-        .fold(0, |all, (bit, (left, right))| all | Shared::from(left == right && left != 0) << bit)
+    let same = |bit: Shared, left: u64, right: u64| if left == right && left != 0 { bit } else { 0 };
+    let names = |person: &Person| both(person.last.into(), person.first.into());
+    same(NAMES, names(voter), names(listed))
+        | same(LAST, voter.last.into(), listed.last.into())
+        | same(FIRST, voter.first.into(), listed.first.into())
+        | same(YEAR, voter.year().into(), listed.year().into())
+        | same(DATE, date(voter), date(listed))
+        | same(ADDRESS, voter.address.into(), listed.address.into())
+        | same(ZIP, voter.zip.into(), listed.zip.into())
+        | same(PHONE, voter.phone(), listed.phone())
+        | same(STARTS, starts(voter), starts(listed))
 }
 
 /// A hash of what a rule names; 0 where any of it is not known.
 fn key(person: &Person, shares: Shared) -> u64 {
     let (mut hash, mut rest) = (0x2545_f491_4f6c_dd1du64, shares);
-    let values = values(person);
     while rest != 0 {
-        let value = values[(rest.trailing_zeros() as usize).min(values.len() - 1)];
+        let bit = rest & rest.wrapping_neg();
+        let value = match bit {
+            NAMES => both(person.last.into(), person.first.into()),
+            LAST => person.last.into(),
+            FIRST => person.first.into(),
+            YEAR => person.year().into(),
+            DATE => date(person),
+            ADDRESS => person.address.into(),
+            ZIP => person.zip.into(),
+            PHONE => person.phone(),
+            _ => starts(person),
+        };
         if value == 0 {
             return 0;
         }
         hash = (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         hash ^= hash >> 29;
-        rest &= rest - 1;
+        rest ^= bit;
     }
     hash.wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1
 }
@@ -140,8 +151,16 @@ impl Index {
 pub(crate) fn twins(listed: &[Person]) -> Vec<u32> {
     let whole = |person: &Person| {
         let fold = |hash: u64, value: u64| (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
-        let rest = [u64::from(person.middle), person.birth as u64, person.gender()];
-        values(person).into_iter().chain(rest).fold(1, fold).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1
+        [
+            u64::from(person.last) << 32 | u64::from(person.first),
+            u64::from(person.middle) << 32 | person.birth as u64,
+            u64::from(person.address) << 32 | u64::from(person.zip),
+            person.rest,
+        ]
+        .into_iter()
+        .fold(1, fold)
+        .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+            | 1
     };
     let hashes: Vec<u64> = listed.iter().map(whole).collect();
     let index = Index::new(&hashes);
