@@ -1,5 +1,8 @@
 //! Blocking: which pairs are worth comparing. A rule pairs those who share what it names; a pair that several rules
 //! find is given once.
+//!
+//! The plain cases go first: a voter and a listed person who share all of names, year, address and ZIP code with each
+//! other and with nobody else have no rival worth weighing, so the other rules are spent on those who are left.
 
 use rayon::prelude::*;
 
@@ -31,6 +34,9 @@ impl Rule {
         self.only.is_none_or(|only| only(shared(listed, listed)))
     }
 }
+
+/// The rule of the plain cases.
+const PLAIN: [Rule; 1] = [Rule { shares: LAST | FIRST | YEAR | ADDRESS | ZIP, only: None }];
 
 const RULES: [Rule; 14] = [
     Rule { shares: NAMES | YEAR, only: None },
@@ -142,6 +148,9 @@ impl Index {
 
     /// Where those stand who may share this hash, and its lower half.
     fn bucket(&self, hash: u64) -> (u32, u32, u32) {
+        if hash == 0 {
+            return (0, 0, 0);
+        }
         let bucket = (hash >> self.shift) as usize;
         (self.starts[bucket], self.starts[bucket + 1], hash as u32)
     }
@@ -184,36 +193,52 @@ const BLOCK: usize = 512;
 /// The listed people, ready to be paired with.
 pub(crate) struct Blocks<'a> {
     listed: &'a [Person],
+    rules: &'static [Rule],
     /// The rules that are for anybody listed.
     indices: Vec<(usize, Index)>,
 }
 
 impl<'a> Blocks<'a> {
-    /// Of the people listed, but for the rows of whom an earlier one is the twin.
-    pub fn new(listed: &'a [Person], twins: &[u32]) -> Blocks<'a> {
+    /// Of the listed rows that are not `out`, for the plain cases.
+    pub fn plain(listed: &'a [Person], out: &[bool]) -> Blocks<'a> {
+        Blocks::new(listed, out, &PLAIN)
+    }
+
+    /// Of the listed rows that are not `out`, for everybody else.
+    pub fn all(listed: &'a [Person], out: &[bool]) -> Blocks<'a> {
+        Blocks::new(listed, out, &RULES)
+    }
+
+    fn new(listed: &'a [Person], out: &[bool], rules: &'static [Rule]) -> Blocks<'a> {
         let index = |(at, rule): (usize, &Rule)| {
-            let hashed = |row: usize| match twins[row] == row as u32 && rule.applies(&listed[row]) {
+            let hashed = |row: usize| match !out[row] && rule.applies(&listed[row]) {
                 true => key(&listed[row], rule.shares),
                 false => 0,
             };
             let hashes: Vec<u64> = (0..listed.len()).map(hashed).collect();
             hashes.iter().any(|hash| *hash != 0).then(|| (at, Index::new(&hashes)))
         };
-        Blocks { listed, indices: RULES.par_iter().enumerate().filter_map(index).collect() }
+        Blocks { listed, rules, indices: rules.par_iter().enumerate().filter_map(index).collect() }
     }
 
-    /// Calls `found` with the position of every voter in `voters` and every listed row that a rule pairs, once a pair.
-    pub fn pairs(&self, voters: &[Person], mut found: impl FnMut(usize, u32)) {
+    /// Calls `found` with the position of every voter in `voters` who is `free` and every listed row that a rule pairs
+    /// them with, once a pair.
+    pub fn pairs(&self, voters: &[Person], free: impl Fn(usize) -> bool, mut found: impl FnMut(usize, u32)) {
+        if self.indices.is_empty() {
+            return;
+        }
+        let open: Vec<bool> = (0..voters.len()).map(free).collect();
         let (mut buckets, mut candidates) = (Vec::new(), Vec::new());
         for (at, index) in &self.indices {
-            let rule = &RULES[*at];
+            let rule = &self.rules[*at];
             // Step by step for some voters at a time: the memory that each step waits for is fetched for all of them
             // together.
             for (block, few) in voters.chunks(BLOCK).enumerate() {
                 buckets.clear();
-                buckets.extend(few.iter().map(|voter| match key(voter, rule.shares) {
-                    0 => (0, 0, 0),
-                    hash => index.bucket(hash),
+                let open = &open[block * BLOCK..];
+                buckets.extend(few.iter().zip(open).map(|(voter, open)| match *open {
+                    true => index.bucket(key(voter, rule.shares)),
+                    false => (0, 0, 0),
                 }));
                 let first = |bucket: &(u32, u32, u32)| {
                     index.entries.get(bucket.0 as usize).map_or(0, |entry| entry.0)
@@ -232,7 +257,7 @@ impl<'a> Blocks<'a> {
                     let shared = shared(&few[*row], listed);
                     let holds = |rule: &Rule| shared & rule.shares == rule.shares;
                     let earlier = |rule: &Rule| holds(rule) && rule.applies(listed);
-                    if holds(rule) && !RULES[..*at].iter().any(earlier) {
+                    if holds(rule) && !self.rules[..*at].iter().any(earlier) {
                         found(block * BLOCK + row, *other);
                     }
                 }
@@ -270,15 +295,17 @@ mod tests {
         let listed: Vec<Person> = (0..300).map(|_| person()).collect();
         let mut found = Vec::new();
         let twins = twins(&listed);
-        Blocks::new(&listed, &twins).pairs(&voters, |voter, listed| found.push((voter, listed)));
+        let out: Vec<bool> = (0..listed.len()).map(|row| twins[row] as usize != row).collect();
+        let free = |at: usize| at % 7 != 0;
+        Blocks::all(&listed, &out).pairs(&voters, free, |voter, listed| found.push((voter, listed)));
         let once: BTreeSet<(usize, u32)> = found.iter().copied().collect();
         assert_eq!(once.len(), found.len());
         let mut expected = BTreeSet::new();
-        for (at, voter) in voters.iter().enumerate() {
+        for (at, voter) in voters.iter().enumerate().filter(|(at, _)| free(*at)) {
             for (row, other) in listed.iter().enumerate() {
                 let names =
                     |rule: &Rule| rule.applies(other) && shared(voter, other) & rule.shares == rule.shares;
-                if twins[row] == row as u32 && RULES.iter().any(names) {
+                if !out[row] && RULES.iter().any(names) {
                     expected.insert((at, row as u32));
                 }
             }

@@ -101,7 +101,7 @@ struct Pair {
 /// Finds the people of a list in the voter file: the pairs of at least the least probability. Voters of whom `visible` is false are passed by. Time grows with voters plus list plus the pairs
 /// that share a blocking rule; memory with the list and its pairs.
 ///
-/// `go_on` is told of every so many voters gone through and says whether to go on; once it has said no, the answer is
+/// `go_on` is told of every so many voters gone through, which is done twice, and says whether to go on; once it has said no, the answer is
 /// of no use.
 pub fn link<'a>(
     list: &Batch<'a>,
@@ -114,34 +114,31 @@ pub fn link<'a>(
     let voter_of = |pair: &Pair| &reference.people[pair.voter as usize];
     // Who is listed twice in the same words is matched once; the other rows share the match.
     let twin_of = blocking::twins(&list.people);
-    let (comparer, blocks) = (Comparer::new(list), Blocks::new(&list.people, &twin_of));
-    let pieces: Vec<(Vec<Pair>, Patterns)> = reference
-        .people
-        .par_chunks(PIECE)
-        .enumerate()
-        .map(|(piece, people)| {
-            let (mut pairs, mut patterns) = (Vec::new(), Patterns::default());
-            if !go_on(people.len()) {
-                return (pairs, patterns);
+    let mut out: Vec<bool> = (0..rows).map(|row| twin_of[row] as usize != row).collect();
+    let comparer = Comparer::new(list);
+    let find = |blocks: &Blocks, free: &(dyn Fn(usize) -> bool + Sync)| -> Vec<Vec<Pair>> {
+        let pieces = reference.people.par_chunks(PIECE).enumerate();
+        let pairs = pieces.map(|(piece, people)| {
+            let mut pairs = Vec::new();
+            if go_on(people.len()) {
+                let free = |at: usize| free(piece * PIECE + at);
+                blocks.pairs(people, free, |at, listed| {
+                    let pattern = pattern(&comparer.levels(&people[at], &list.people[listed as usize]));
+                    pairs.push(Pair { voter: (piece * PIECE + at) as u32, listed, pattern });
+                });
             }
-            blocks.pairs(people, |at, listed| {
-                let voter = (piece * PIECE + at) as u32;
-                if !visible(voter) {
-                    return;
-                }
-                let pattern = pattern(&comparer.levels(&people[at], &list.people[listed as usize]));
-                *patterns.entry(pattern).or_default() += 1;
-                pairs.push(Pair { voter, listed, pattern });
-            });
-            (pairs, patterns)
-        })
-        .collect();
+            pairs
+        });
+        pairs.collect()
+    };
+    let mut pieces = find(&Blocks::plain(&list.people, &out), &|voter| visible(voter as u32));
+    let taken = plain_cases(&mut pieces, voters, &mut out);
+    let free = |voter: usize| visible(voter as u32) && !(options.one_to_one && taken[voter]);
+    pieces.extend(find(&Blocks::all(&list.people, &out), &free));
     let mut model = Model::assumed(&reference.chances, voters, rows);
     if rows >= options.learn_from {
         let mut patterns = Patterns::default();
-        for (_, piece) in &pieces {
-            piece.iter().for_each(|(pattern, pairs)| *patterns.entry(*pattern).or_default() += pairs);
-        }
+        pieces.iter().flatten().for_each(|pair| *patterns.entry(pair.pattern).or_default() += 1);
         model.learn(&patterns);
     }
     let prior = model.prior(options.one_to_one);
@@ -151,7 +148,7 @@ pub fn link<'a>(
             .then(|| (Edge { voter: pair.voter, listed: pair.listed, odds: prior * factor }, pair))
     };
     let (edges, kept): (Vec<Edge>, Vec<Pair>) =
-        pieces.into_par_iter().flat_map_iter(|(pairs, _)| pairs.into_iter().filter_map(weighed)).unzip();
+        pieces.into_par_iter().flat_map_iter(|pairs| pairs.into_iter().filter_map(weighed)).unzip();
     let mut probabilities = pairing::probabilities(&edges, voters, rows, options.one_to_one);
     if rows >= options.learn_from {
         // Once more with what the rivals leave of each other.
@@ -186,6 +183,26 @@ pub fn link<'a>(
     });
     let prior = model.prior(options.one_to_one).log2();
     Linked { matches: found, prior, model, reference }
+}
+
+/// Keeps the pairs of those who were paired with one person only, marks the listed of them as `out`, and tells which
+/// voters they are.
+fn plain_cases(pieces: &mut [Vec<Pair>], voters: usize, out: &mut [bool]) -> Vec<bool> {
+    let (mut of_voter, mut of_listed) = (vec![0u8; voters], vec![0u8; out.len()]);
+    for pair in pieces.iter().flatten() {
+        let once = |count: &mut u8| *count = count.saturating_add(1);
+        once(&mut of_voter[pair.voter as usize]);
+        once(&mut of_listed[pair.listed as usize]);
+    }
+    let mut taken = vec![false; voters];
+    for pairs in pieces {
+        pairs.retain(|pair| of_voter[pair.voter as usize] == 1 && of_listed[pair.listed as usize] == 1);
+        for pair in pairs {
+            taken[pair.voter as usize] = true;
+            out[pair.listed as usize] = true;
+        }
+    }
+    taken
 }
 
 /// Gives the matches of a listed person to the other rows that list the same.

@@ -178,7 +178,8 @@ fn begin(
                 let running = job.clone();
                 let outcome = app.run_long(move || {
                     engine.jobs.update(&running, |job| job.state = "running");
-                    progress.bytes_total.store(held.electorate()?.rows() as u64, Ordering::Relaxed);
+                    // Every voter is gone through twice.
+                    progress.bytes_total.store(held.electorate()?.rows() as u64 * 2, Ordering::Relaxed);
                     let go_on = |voters: usize| {
                         progress.bytes.fetch_add(voters as u64, Ordering::Relaxed);
                         !progress.cancelled.load(Ordering::Relaxed)
