@@ -1,4 +1,4 @@
-"""Times loading, locating and linking beside other programs, in one run, and prints ratios of medians.
+"""Times loading, locating, carrying votes and linking beside other programs, in one run, and prints ratios of medians.
 
 Each pass runs every program once, in a fresh process, so that whatever else the machine does falls on all alike. The
 programs beside which Bellwether is timed and the workloads come from the peers' harness, a folder that lies beside
@@ -26,6 +26,11 @@ os.environ.setdefault("PEER_PG", "/var/tmp/bellwether-peer-postgres")
 
 LOADING = ["polars_utf8", "pyarrow_latin1", "duckdb_latin1", "postgres_copy_latin1"]
 LOCATING = ["pycanopy", "sedonadb", "shapely_strtree"]
+# Onto 3,000 other precincts, and onto 120 districts that cut them.
+CARRYING = {
+    "precincts": ["tobler_prec", "duckdb_spatial_prec", "shapely_by_hand_prec", "sedonadb_prec"],
+    "plan": ["tobler_plan", "duckdb_spatial_plan", "shapely_by_hand_plan", "sedonadb_plan"],
+}
 LINKING = ["splink5_duckdb", "duckdb_cascade"]
 
 
@@ -71,6 +76,11 @@ def bellwether_link():
     return found | json.loads(found["out"].splitlines()[-1])
 
 
+def bellwether_carry(onto):
+    found = run([f"{TARGET}/carry-votes", f"{DATA}/old_precincts.parquet", f"{DATA}/{onto}.parquet"])
+    return found | json.loads(found["out"].splitlines()[-1])
+
+
 def compare(title, peers, script, ours):
     got = {"bellwether": []} | {name: [] for name in peers}
     for _ in range(PASSES):
@@ -106,6 +116,10 @@ def main():
     digests = compare("Locate 1,000,000 points in 3,000 precincts", LOCATING, "job2_pip.py", bellwether_locate)
     print(f"  all answers the same: {'yes' if len(digests) == 1 else 'NO ' + str(digests)}")
     subprocess.run([f"{VENVS}/main/bin/python", f"{PEERS}/pg.py", "stop"], capture_output=True)
+    for onto, peers in CARRYING.items():
+        title = f"Carry the votes of 2,700 old precincts onto the {onto} by area"
+        digests = compare(title, peers, "job9_overlay.py", lambda onto=onto: bellwether_carry(onto))
+        print(f"  all answers the same: {'yes' if len(digests) == 1 else 'NO ' + str(digests)}")
     compare("Link two snapshots of 1,000,000 people without ids", LINKING, "job7_link.py", bellwether_link)
     binary = f"{TARGET}/bellwether"
     bench_http.beside_peers(binary, f"{DATA}/voters.tsv", peer, PASSES)

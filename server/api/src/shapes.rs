@@ -138,7 +138,9 @@ pub fn reports(
     let place: HashMap<&str, usize> = ids.iter().enumerate().map(|(at, id)| (id.as_str(), at)).collect();
     let bound = bound.map(|bound| electorate.bitmap(bound));
     let layer = precincts.map(|locator| &locator.layer);
-    let found = in_parallel(areas, |area| find(area, electorate, layer, &place, bound.as_deref()))?;
+    let cut = cuts(&areas, layer);
+    let both: Vec<(Area, Vec<(usize, f64)>)> = areas.into_iter().zip(cut).collect();
+    let found = in_parallel(both, |(area, cut)| find(area, cut, electorate, &place, bound.as_deref()))?;
     let carried = carry(&found, electorate, ids, rule.is_none());
     let votes = serving.precinct_votes()?;
     let both: Vec<(Found, Vec<(usize, Carried)>)> = found.into_iter().zip(carried).collect();
@@ -178,18 +180,32 @@ fn in_parallel<T: Send, R: Send>(
     Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
+/// The precincts of every area that is an outline, each with the fraction that lies within.
+fn cuts(areas: &[Area], layer: Option<&Layer>) -> Vec<Vec<(usize, f64)>> {
+    let (drawn, shapes): (Vec<usize>, Vec<&Outline>) = areas
+        .iter()
+        .enumerate()
+        .filter_map(|(at, area)| match &area.shape {
+            Territory::Outline(outline) => Some((at, &**outline)),
+            Territory::Precincts(_) => None,
+        })
+        .unzip();
+    let mut all = vec![Vec::new(); areas.len()];
+    if let Some(layer) = layer {
+        drawn.into_iter().zip(fractions(layer, &shapes)).for_each(|(at, cut)| all[at] = cut);
+    }
+    all
+}
+
 fn find(
     area: Area,
+    cut: Vec<(usize, f64)>,
     electorate: &Electorate,
-    layer: Option<&Layer>,
     place: &HashMap<&str, usize>,
     bound: Option<&[u64]>,
 ) -> Result<Found, ApiError> {
     let (mut voters, precincts) = match &area.shape {
-        Territory::Outline(outline) => {
-            let precincts = layer.map_or(Vec::new(), |layer| fractions(layer, outline));
-            (electorate.within(outline), precincts)
-        }
+        Territory::Outline(outline) => (electorate.within(outline), cut),
         Territory::Precincts(ids) => {
             let voters = electorate.of_precincts(ids.iter().map(String::as_str));
             let unknown: Vec<&str> =

@@ -1,6 +1,7 @@
 //! Areas written as GeoJSON.
 
-use geo::{Coord, LineString, MultiPolygon, Polygon};
+use geo::algorithm::bool_ops::unary_union;
+use geo::{BooleanOps, Coord, LineString, MultiPolygon, Polygon};
 use serde_json::Value;
 
 use crate::{Error, Outline};
@@ -14,7 +15,15 @@ impl Outline {
     pub fn from_geojson(value: &Value) -> Result<Outline, Error> {
         let mut polygons = Vec::new();
         collect(value, &mut polygons)?;
-        Outline::new(MultiPolygon(polygons)).ok_or_else(|| wrong("it holds no area"))
+        let outline = Outline::new(MultiPolygon(polygons)).ok_or_else(|| wrong("it holds no area"))?;
+        if !outline.is_tangled() {
+            return Ok(outline);
+        }
+        // Drawn by a free hand: what any of its loops or parts encloses belongs to it.
+        let nothing = MultiPolygon(Vec::new());
+        let parts: Vec<MultiPolygon<f64>> =
+            outline.shape().0.iter().map(|part| MultiPolygon(vec![part.clone()]).union(&nothing)).collect();
+        Outline::new(unary_union(&parts)).ok_or_else(|| wrong("it holds no area"))
     }
 }
 
@@ -84,6 +93,13 @@ mod tests {
         let outline =
             Outline::from_geojson(&json!({"type": "Polygon", "coordinates": square})).expect("a square");
         assert!(outline.covers(3.0, 3.0) && !outline.covers(1.5, 1.5) && !outline.covers(5.0, 1.0));
+        let bow = json!({"type": "Polygon", "coordinates": [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]});
+        let bow = Outline::from_geojson(&bow).expect("two triangles");
+        assert!((bow.area() - 2.0).abs() < 1e-6 && bow.covers(0.2, 1.0) && bow.covers(1.8, 1.0));
+        let part = |x: i32| json!([[[x, 0], [x + 2, 0], [x + 2, 2], [x, 2], [x, 0]]]);
+        let over = json!({"type": "MultiPolygon", "coordinates": [part(0), part(1)]});
+        let over = Outline::from_geojson(&over).expect("one rectangle");
+        assert!((over.area() - 6.0).abs() < 1e-6 && over.covers(1.5, 1.0));
         for bad in [
             json!({"type": "Point", "coordinates": [1, 2]}),
             json!({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}),

@@ -4,6 +4,8 @@
 //! names the few districts whose border crosses it, and these are tested exactly.
 
 use rayon::prelude::*;
+use rstar::primitives::{GeomWithData, Rectangle};
+use rstar::{AABB, RTree};
 
 use crate::Outline;
 
@@ -20,6 +22,7 @@ const WHOLE: u32 = 1 << 31;
 /// first in the layer's order holds the point, so every point belongs to at most one.
 pub struct Layer {
     outlines: Vec<Outline>,
+    extents: RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>,
     grid: Grid,
     cells: Vec<u32>,
     /// Lists of candidates, each behind its length.
@@ -106,11 +109,25 @@ impl Layer {
             lists.extend(of_cell.iter().filter(before).map(|claim| *claim as u32));
             lists.extend(whole);
         }
-        Layer { outlines, grid, cells: raster, lists }
+        let boxed = |(at, outline): (usize, &Outline)| {
+            let [west, south, east, north] = outline.extent();
+            GeomWithData::new(Rectangle::from_corners([west, south], [east, north]), at as u32)
+        };
+        let extents = RTree::bulk_load(outlines.iter().enumerate().map(boxed).collect());
+        Layer { outlines, extents, grid, cells: raster, lists }
     }
 
     pub fn outlines(&self) -> &[Outline] {
         &self.outlines
+    }
+
+    /// Positions of the districts whose extent meets a window of west, south, east and north, in their order.
+    pub fn near(&self, [west, south, east, north]: [f64; 4]) -> Vec<usize> {
+        let window = AABB::from_corners([west, south], [east, north]);
+        let found = self.extents.locate_in_envelope_intersecting(window);
+        let mut near: Vec<usize> = found.map(|found| found.data as usize).collect();
+        near.sort_unstable();
+        near
     }
 
     /// Position of the district that holds the point; none outside of all.

@@ -1,16 +1,16 @@
 //! The atlas: where is this point, how much of A lies in B. Pure computation on outlines given as well-known
 //! binary; no geometry type leaves this crate.
 
-mod fractions;
 mod geojson;
 mod layer;
 mod outline;
+mod overlay;
 mod shares;
 
-pub use fractions::fractions;
 pub use layer::Layer;
 pub use outline::Outline;
-pub use shares::{Share, shares};
+pub use overlay::overlay;
+pub use shares::{Share, fractions, shares};
 
 /// Why an outline cannot be used.
 #[derive(Debug, thiserror::Error)]

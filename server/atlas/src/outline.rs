@@ -12,6 +12,8 @@ const EDGES_OF_A_SLAB: usize = 6;
 /// An area of the earth with an index of its edges by latitude.
 pub struct Outline {
     shape: MultiPolygon<f64>,
+    /// Square degrees, holes taken off.
+    area: f64,
     south: f64,
     /// Slabs per degree of latitude.
     scale: f64,
@@ -67,7 +69,8 @@ impl Outline {
                 *slot += 1;
             }
         });
-        Some(Outline { shape, south, scale, starts, edges, extent })
+        let area = shape.unsigned_area();
+        Some(Outline { shape, area, south, scale, starts, edges, extent })
     }
 
     /// West, south, east and north, degrees.
@@ -85,9 +88,50 @@ impl Outline {
             .flat_map(|ring| ring.windows(2).map(|pair| [pair[0].x, pair[0].y, pair[1].x, pair[1].y]))
     }
 
+    pub(crate) fn edge_count(&self) -> usize {
+        rings(&self.shape).map(|ring| ring.len().saturating_sub(1)).sum()
+    }
+
+    /// Calls `visit` with the ends of every edge, and whether the inside lies to its left as the ring goes.
+    pub(crate) fn directed_edges(&self, visit: &mut dyn FnMut([f64; 4], bool)) {
+        for polygon in &self.shape.0 {
+            let rings = std::iter::once(polygon.exterior()).chain(polygon.interiors());
+            for (at, ring) in rings.enumerate() {
+                // A ring against the clock has the area that it encloses to its left; of a hole that is outside.
+                let left = (twice_signed_area(&ring.0) > 0.0) == (at == 0);
+                for pair in ring.0.windows(2) {
+                    visit([pair[0].x, pair[0].y, pair[1].x, pair[1].y], left);
+                }
+            }
+        }
+    }
+
     /// Area in square degrees, holes taken off.
-    pub(crate) fn area(&self) -> f64 {
-        self.shape.unsigned_area()
+    pub fn area(&self) -> f64 {
+        self.area
+    }
+
+    /// Whether lines of the outline cross each other, or parts of it lie over each other: on the way east one does not
+    /// come in and go out by turns.
+    pub(crate) fn is_tangled(&self) -> bool {
+        let mut lines: Vec<([f64; 4], bool)> = Vec::with_capacity(self.edge_count());
+        self.directed_edges(&mut |edge, left| lines.push((edge, (edge[3] < edge[1]) == left)));
+        let slabs = self.starts.len() - 1;
+        let middle = |slab: usize| self.south + (slab as f64 + 0.5) / self.scale;
+        let mut crossings: Vec<Vec<(f64, bool)>> = vec![Vec::new(); slabs];
+        for ([ax, ay, bx, by], comes_in) in lines {
+            let slab = |latitude: f64| (((latitude - self.south) * self.scale) as usize).min(slabs - 1);
+            for slab in slab(ay.min(by))..=slab(ay.max(by)) {
+                let latitude = middle(slab);
+                if (ay < latitude) != (by < latitude) {
+                    crossings[slab].push((ax + (latitude - ay) / (by - ay) * (bx - ax), comes_in));
+                }
+            }
+        }
+        crossings.iter_mut().any(|crossings| {
+            crossings.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+            crossings.iter().enumerate().any(|(at, (_, comes_in))| *comes_in != (at % 2 == 0))
+        })
     }
 
     /// A point well within the outline, as longitude and latitude.
@@ -154,6 +198,15 @@ impl Outline {
         text.push_str("]}");
         text
     }
+}
+
+/// Twice the area that a ring encloses, below zero where it goes with the clock.
+fn twice_signed_area(ring: &[Coord<f64>]) -> f64 {
+    let Some(origin) = ring.first() else { return 0.0 };
+    let cross = |pair: &[Coord<f64>]| {
+        (pair[0].x - origin.x) * (pair[1].y - origin.y) - (pair[1].x - origin.x) * (pair[0].y - origin.y)
+    };
+    ring.windows(2).map(cross).sum()
 }
 
 fn rings(shape: &MultiPolygon<f64>) -> impl Iterator<Item = &[Coord<f64>]> {
