@@ -15,4 +15,5 @@ mod shapes;
 mod sql;
 mod tables;
 mod tidy;
+mod tiles;
 mod universes;

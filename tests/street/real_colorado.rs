@@ -92,6 +92,26 @@ fn real_votes_of_every_candidate_equal_the_files_own_sums() {
 }
 
 #[test]
+fn real_votes_on_older_lines_hold_the_published_totals() {
+    let Some(data) = real_data("published totals") else {
+        return;
+    };
+    let server = Server::start(&lake(&data));
+    let told = oracle("lines.py", &[text(&data), &server.url]);
+    assert!(told.contains("14 published totals lie within the bounds"), "{told}");
+}
+
+#[test]
+fn real_borders_stay_shared_in_vector_tiles() {
+    let Some(data) = real_data("vector tiles") else {
+        return;
+    };
+    let server = Server::start(&lake(&data));
+    let told = oracle("tiles.py", &[&server.url, "congressional"]);
+    assert!(told.contains("8 of 8 districts seen"), "{told}");
+}
+
+#[test]
 fn real_points_are_located_as_shapely_locates_them() {
     let Some(data) = real_data("real points") else {
         return;

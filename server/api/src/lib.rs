@@ -9,6 +9,7 @@ mod disclosure;
 mod entrance;
 mod error;
 mod filter_schema;
+mod grouped;
 mod grouping;
 mod jobs;
 mod keys;

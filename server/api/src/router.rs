@@ -64,6 +64,8 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(districts::boundary))
         .routes(routes!(districts::results))
         .routes(routes!(locate::locate))
+        .routes(routes!(tiles::about))
+        .routes(routes!(tiles::tile))
         .routes(routes!(results::list))
         .routes(routes!(universes::count))
         .routes(routes!(universes::save, universes::list))

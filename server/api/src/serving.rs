@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use bellwether_atlas::{Layer, Outline};
+use bellwether_atlas::{Drawing, Layer, Outline};
 use bellwether_electorate::Electorate;
 use bellwether_lake::{Lake, Release};
 use bellwether_linkage::Reference;
@@ -55,6 +55,14 @@ pub struct Locator {
     pub names: Vec<String>,
     pub vintages: Vec<Option<i64>>,
     pub layer: Layer,
+    drawing: OnceLock<Drawing>,
+}
+
+impl Locator {
+    /// The lines of the layer as maps draw them, made ready when they are first asked for.
+    pub fn drawing(&self) -> &Drawing {
+        self.drawing.get_or_init(|| Drawing::new(&self.layer))
+    }
 }
 
 impl Serving {
@@ -90,7 +98,8 @@ impl Serving {
                 ids.iter().zip(geometries).map(|(id, geometry)| Outline::from_wkb(id, &geometry)).collect();
             let names = answer.texts("name").into_iter().map(Option::unwrap_or_default).collect();
             let vintages = answer.integers("vintage");
-            locators.push(Locator { kind, ids, names, vintages, layer: Layer::new(outlines?) });
+            let (layer, drawing) = (Layer::new(outlines?), OnceLock::new());
+            locators.push(Locator { kind, ids, names, vintages, layer, drawing });
         }
         Ok(self.locators.get_or_init(|| locators))
     }

@@ -121,6 +121,11 @@ impl Layer {
         &self.outlines
     }
 
+    /// West, south, east and north of all districts.
+    pub fn extent(&self) -> [f64; 4] {
+        [self.grid.west, self.grid.south, self.grid.east, self.grid.north]
+    }
+
     /// Positions of the districts whose extent meets a window of west, south, east and north, in their order.
     pub fn near(&self, [west, south, east, north]: [f64; 4]) -> Vec<usize> {
         let window = AABB::from_corners([west, south], [east, north]);

@@ -6,11 +6,14 @@ mod layer;
 mod outline;
 mod overlay;
 mod shares;
+mod tiles;
+mod topology;
 
 pub use layer::Layer;
 pub use outline::Outline;
 pub use overlay::overlay;
 pub use shares::{Share, fractions, shares};
+pub use tiles::{Attribute, DEEPEST, Drawing, Tile};
 
 /// Why an outline cannot be used.
 #[derive(Debug, thiserror::Error)]

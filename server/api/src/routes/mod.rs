@@ -16,5 +16,6 @@ pub mod reports;
 pub mod results;
 pub mod sql;
 pub mod tables;
+pub mod tiles;
 pub mod universes;
 pub mod voters;
