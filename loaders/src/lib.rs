@@ -8,6 +8,7 @@ pub mod convert;
 pub mod delimited;
 pub mod markets;
 pub mod normalise;
+pub mod outreach;
 pub mod population;
 mod records;
 pub mod report;

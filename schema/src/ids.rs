@@ -1,5 +1,19 @@
 //! Ids that every room and every client shares: states, districts, elections, slugs.
 
+/// What becomes of a contact with a voter.
+pub const CONTACT_RESULTS: [&str; 10] = [
+    "canvassed",
+    "not_home",
+    "refused",
+    "moved",
+    "deceased",
+    "inaccessible",
+    "language",
+    "wrong_number",
+    "left_message",
+    "other",
+];
+
 /// (postal code, FIPS code, name) of every state, the District of Columbia, Puerto Rico, and the fictional
 /// state of the demo.
 pub const STATES: &[(&str, &str, &str)] = &[

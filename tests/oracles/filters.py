@@ -13,23 +13,28 @@ import common
 
 lake, url, how_many = sys.argv[1], sys.argv[2], int(sys.argv[3])
 rng = random.Random(int(sys.argv[4]) if len(sys.argv) > 4 else 20201103)
-for name in ["voters", "voter_history", "voter_districts", "geocodes"]:
+for name in ["voters", "voter_history", "voter_districts", "geocodes", "scores", "contacts"]:
     globals()[name] = common.table(lake, name)
     duckdb.register(name, globals()[name])
 
 # One row a voter with everything that a filter may ask for, made from the four tables by SQL of the oracle's own.
 duckdb.sql("""CREATE TABLE one AS
 WITH latest AS (SELECT state, max(year(registered_on)) AS year FROM voters GROUP BY state),
-history AS (SELECT state, voter_id, list(DISTINCT election) AS elections FROM voter_history WHERE voted GROUP BY ALL)
+history AS (SELECT state, voter_id, list(DISTINCT election) AS elections FROM voter_history WHERE voted GROUP BY ALL),
+scored AS (SELECT state, voter_id, max(score) FILTER (model = 'turnout') AS turnout,
+  max(score) FILTER (model = 'support') AS support FROM scores GROUP BY ALL),
+contacted AS (SELECT state, voter_id, list(result) AS results FROM contacts GROUP BY ALL)
 SELECT v.state, v.voter_id, v.party, v.gender, v.race, v.ethnicity, v.status, v.zip, v.city, v.birth_year,
   v.registered_on, v.party_since, v.phone,
   CASE WHEN l.year - v.birth_year BETWEEN 0 AND 120 THEN l.year - v.birth_year END AS age,
   v.match_key AS door, coalesce(v.unit_type, '') || '/' || coalesce(v.unit_number, '') AS unit,
   d.county, d.congressional, d.state_senate, d.state_house, d.precinct, d.media_market,
-  g.longitude, g.latitude, g.quality AS located, coalesce(h.elections, []) AS elections
+  g.longitude, g.latitude, g.quality AS located, coalesce(h.elections, []) AS elections,
+  s.turnout, s.support, coalesce(c.results, []) AS results
 FROM voters v JOIN latest l USING (state)
 LEFT JOIN voter_districts d USING (state, voter_id) LEFT JOIN geocodes g USING (state, voter_id)
-LEFT JOIN history h USING (state, voter_id)""")
+LEFT JOIN history h USING (state, voter_id) LEFT JOIN scored s USING (state, voter_id)
+LEFT JOIN contacted c USING (state, voter_id)""")
 elections = [row[0] for row in duckdb.sql("SELECT DISTINCT unnest(elections) AS e FROM one ORDER BY e DESC").fetchall()]
 kinds = ["state", "county", "congressional", "state_senate", "state_house", "precinct", "media_market"]
 texts = ["party", "gender", "race", "ethnicity", "status", "zip", "city", "located"]
@@ -51,7 +56,7 @@ def holds(sql):
 
 
 def condition():
-    kind = rng.choice(["text", "text", "number", "day", "null", "district", "district", "voted", "voted", "within"])
+    kind = rng.choice(["text", "text", "number", "day", "null", "district", "district", "voted", "voted", "within", "score", "contact"])
     if kind == "text":
         field = rng.choice([name for name in texts if known[name]])
         values = rng.sample(known[field], min(len(known[field]), rng.randint(1, 4)))
@@ -100,6 +105,21 @@ def condition():
         if rng.random() < 0.5:
             return {"voted": {**body, "at_least": at_least}}, f"({turnout} >= {at_least})"
         return {"voted": {**body, "at_most": at_least}}, f"({turnout} <= {at_least})"
+    if kind == "score":
+        model, (a, b) = rng.choice(["turnout", "support"]), sorted(round(rng.uniform(0, 100), 1) for _ in range(2))
+        if rng.random() < 0.3:
+            return {"score": {"model": model, "between": [a, None]}}, holds(f"{model} >= {a}")
+        return {"score": {"model": model, "between": [a, b]}}, holds(f"{model} BETWEEN {a} AND {b}")
+    if kind == "contact":
+        # Contacts lie years back, so that days are counted from the release only roughly.
+        body, sql = {}, "len(results) > 0"
+        if rng.random() < 0.7:
+            chosen = rng.sample(["canvassed", "not_home", "refused", "moved", "left_message"], rng.randint(1, 3))
+            body, sql = {"result": chosen}, f"len(list_intersect(results, [{quoted(chosen)}])) > 0"
+        if rng.random() < 0.3:
+            days = rng.choice([3, 36500])
+            body, sql = body | {"within_days": days}, sql if days > 3 else "false"
+        return {"contact": body}, f"({sql})"
     x = sorted(rng.uniform(west, east) for _ in range(2))
     y = sorted(rng.uniform(south, north) for _ in range(2))
     ring = [[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]], [x[0], y[0]]]
@@ -163,25 +183,26 @@ for index in range(how_many):
         by = rng.sample(sorted(keys), rng.randint(1, 3))
         asked = [{"turnout": {"last": 3}} if name == "turnout_last_3" else name for name in by]
         voted = elections[0]
-        measures = ["voters", "households", "doors", {"mean": "age"}, {"voted": voted}]
+        measures = ["voters", "households", "doors", {"mean": "age"}, {"mean": {"score": "turnout"}}, {"voted": voted}]
         body = {"where": filter, "by": asked, "measures": measures}
         rows = json.loads(ask("POST", "/v1/aggregates", body))["rows"]
         got = {
             tuple(row[name] for name in by): (row["voters"], row["households"], row["doors"],
-                None if row["mean_age"] is None else round(row["mean_age"], 6), row[f"voted_{voted}"]) for row in rows
+                None if row["mean_age"] is None else round(row["mean_age"], 6),
+                None if row["mean_turnout"] is None else round(row["mean_turnout"], 6), row[f"voted_{voted}"]) for row in rows
         }
         want = {
             tuple(row[: len(by)]): (*row[len(by) : len(by) + 3],
-                None if row[-2] is None else round(row[-2], 6), row[-1])
+                None if row[-3] is None else round(row[-3], 6), None if row[-2] is None else round(row[-2], 6), row[-1])
             for row in duckdb.sql(f"""SELECT {', '.join(f'{keys[name]} AS k_{name}' for name in by)}, count(*),
                 count(DISTINCT CASE WHEN door IS NOT NULL THEN state || door || '|' || unit END),
                 count(DISTINCT CASE WHEN door IS NOT NULL THEN state || door END),
-                avg(age), count(*) FILTER (list_contains(elections, '{voted}'))
+                avg(age), avg(turnout::FLOAT::DOUBLE), count(*) FILTER (list_contains(elections, '{voted}'))
                 FROM one WHERE {sql} GROUP BY {', '.join(str(at + 1) for at in range(len(by)))}""").fetchall()
         }
         if want != got:
             wrong = [(key, want.get(key), got.get(key)) for key in want.keys() | got.keys() if want.get(key) != got.get(key)]
-            differ(f"groups by {by}", filter, *zip(*wrong[:3]))
+            differ(f"groups by {by}", filter, [one[:2] for one in wrong[:3]], [one[2] for one in wrong[:3]])
         groups += len(rows)
     if index % 10 == 0:
         universe = json.loads(ask("POST", "/v1/universes", {"name": "one of many", "where": filter}))["id"]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::harness::{Server, bellwether, binary, demo_source, oracle, own_lake, succeed, text};
 
@@ -232,4 +232,66 @@ fn a_load_over_http_is_a_job_that_the_same_key_does_not_start_twice() {
         (Some("done"), Some(true)),
         "{done}"
     );
+}
+
+#[test]
+fn scores_and_contacts_load_by_voter_and_faulty_rows_are_told() {
+    let (_folder, lake) = own_lake();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, lines: &[&str]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, lines.join("\n") + "\n").expect("a file");
+        path
+    };
+    let load = |kind: &str, path: &Path, more: &[&str]| {
+        let path = text(path);
+        bellwether(&lake, &[&["load", kind, path, "--state", "FK"][..], more].concat())
+    };
+    let scores = file(
+        "scores.csv",
+        &[
+            "voter_id,model,score",
+            "9000000001,persuasion,55.5",
+            "9000000002,persuasion,101",
+            "9000000001,persuasion,12",
+            "9000000003,Persuasion,12",
+            "9000000003,persuasion,",
+        ],
+    );
+    let refused = load("scores", &scores, &[]);
+    assert!(!refused.success && refused.err.contains("4 of 5 rows rejected"), "{}", refused.err);
+    let taken = load("scores", &scores, &["--max-rejects", "90"]);
+    assert!(taken.success, "{}", taken.err);
+    for reason in ["not a score between 0 and 100", "has a score of this model already", "not a model's name"]
+    {
+        assert!(
+            taken.out.contains(reason) || taken.err.contains(reason),
+            "{reason}: {}{}",
+            taken.out,
+            taken.err
+        );
+    }
+    let contacts = file(
+        "contacts.csv",
+        &[
+            "voter_id,contacted_on,result",
+            "9000000001,2022-10-02,Not Home",
+            "9000000001,2022-10-09,Canvassed",
+        ],
+    );
+    assert!(load("contacts", &contacts, &[]).success);
+    let server = Server::start(&lake);
+    let count = |filter: Value| {
+        server.post("/v1/universes/count", &json!({"where": filter}), &[]).1["voters"].clone()
+    };
+    assert_eq!(count(json!({"score": {"model": "persuasion", "between": [55, 56]}})), 1);
+    assert_eq!(
+        count(json!({"contact": {"result": "not_home"}})),
+        1,
+        "the file replaces the state's contacts"
+    );
+    assert_eq!(count(json!({"contact": {"result": "refused"}})), 0);
+    let voter = server.json("/v1/voters/9000000001");
+    assert_eq!(voter["scores"]["persuasion"], 55.5);
+    assert!(voter["scores"]["turnout"].is_number(), "other models keep their scores");
 }

@@ -39,7 +39,7 @@ fn a_faulty_filter_is_told_by_its_place_with_the_nearest_known_names() {
         ("/where/all/1/in/1", "DEM"),
         ("/where/all/2/district", "FK-HD-07"),
         ("/where/all/3/voted/in/0", "2020-11-03/general"),
-        ("/where/all/4/score/model", "no model"),
+        ("/where/all/4/score/model", "turnout"),
         ("/where/all/5/contact/result", "refused"),
         ("/where/all/6/within", "Polygon"),
     ] {

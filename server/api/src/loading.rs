@@ -10,7 +10,8 @@ use bellwether_loaders::boundaries::Hints;
 use bellwether_loaders::report::SourceFile;
 use bellwether_loaders::voters::{self, Which};
 use bellwether_loaders::{
-    Options, Progress, Reject, Report, Staged, addresses, boundaries, markets, population, results, source,
+    Options, Progress, Reject, Report, Staged, addresses, boundaries, markets, outreach, population, results,
+    source,
 };
 use bellwether_schema::ids::Kind;
 use clap::ValueEnum;
@@ -35,6 +36,10 @@ pub enum LoadKind {
     Markets,
     /// Address points: OpenAddresses CSV or the JSON list.
     Addresses,
+    /// Scores of models, CSV of voter_id, model and score (0 to 100); needs --state.
+    Scores,
+    /// Results of contacts, CSV of voter_id, contacted_on, result and method; needs --state.
+    Contacts,
 }
 
 /// What is loaded, and how.
@@ -183,5 +188,7 @@ fn stage(
         LoadKind::Population => population::load(files, options, progress),
         LoadKind::Markets => markets::load(files, options, progress),
         LoadKind::Addresses => addresses::load(files, request.state.as_deref(), options, progress),
+        LoadKind::Scores => outreach::load_scores(files, request.state.as_deref(), options, progress),
+        LoadKind::Contacts => outreach::load_contacts(files, request.state.as_deref(), options, progress),
     }
 }

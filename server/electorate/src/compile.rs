@@ -1,7 +1,7 @@
 //! Filters made ready: names looked up, districts turned into runs of rows, shapes into bitmaps.
 
 use bellwether_atlas::Outline;
-use bellwether_schema::ids::Kind;
+use bellwether_schema::ids::{CONTACT_RESULTS, Kind};
 use chrono::NaiveDate;
 use serde_json::Value;
 
@@ -240,21 +240,9 @@ impl Compiler<'_> {
     }
 
     fn contact(&mut self, at: &str, results: &[String], within_days: Option<u32>) -> Node {
-        const RESULTS: [&str; 10] = [
-            "canvassed",
-            "not_home",
-            "refused",
-            "moved",
-            "deceased",
-            "inaccessible",
-            "language",
-            "wrong_number",
-            "left_message",
-            "other",
-        ];
         let electorate = self.electorate;
-        if let Some(result) = results.iter().find(|result| !RESULTS.contains(&result.as_str())) {
-            return self.fault(&format!("{at}/result"), unknown("result", result, &RESULTS, ""));
+        if let Some(result) = results.iter().find(|result| !CONTACT_RESULTS.contains(&result.as_str())) {
+            return self.fault(&format!("{at}/result"), unknown("result", result, &CONTACT_RESULTS, ""));
         }
         let codes: Vec<Option<u32>> =
             results.iter().map(|result| electorate.contact_results.code(result)).collect();

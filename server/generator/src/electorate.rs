@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::names::Names;
+use crate::outreach::Outreach;
 use crate::people::{self, ELECTIONS, Remainders};
 use crate::sources::{self, Precinct};
 use crate::voter_files::{Voter, VoterFiles};
@@ -22,6 +23,10 @@ pub struct Electorate {
     pub history: PathBuf,
     /// OpenAddresses CSV: real voter files hold no coordinates.
     pub addresses: PathBuf,
+    /// Scores of two models, invented.
+    pub scores: PathBuf,
+    /// Contacts of a campaign, invented.
+    pub contacts: PathBuf,
     /// By county: the shares that parties and turnout were drawn from.
     pub drawn_from: PathBuf,
     pub people: usize,
@@ -53,10 +58,15 @@ pub fn electorate(
         voters: path("voters"),
         history: path("history"),
         addresses: path("addresses"),
+        scores: path("scores"),
+        contacts: path("contacts"),
         drawn_from: path("drawn_from"),
         people: count,
     };
     let mut files = VoterFiles::create(layout, &paths)?;
+    let mut outreach = Outreach::create(&paths.scores, &paths.contacts)?;
+    // A stream of its own: what a campaign knows changes nobody.
+    let mut chance = ChaCha8Rng::seed_from_u64(seed ^ 0x6F75_7472_6561_6368);
     let mut remainders: BTreeMap<&str, Remainders> = BTreeMap::new();
     let mut owed = 0.0;
     let mut made = 0;
@@ -76,6 +86,7 @@ pub fn electorate(
             for person in &household.people {
                 let voter = Voter { person, house, precinct, zip: &zip, number: 9_000_000_000 + made as u64 };
                 files.voter(&voter, rng.random::<f64>())?;
+                outreach.voter(voter.number, person, &mut chance)?;
                 made += 1;
                 if made.is_multiple_of(1000) {
                     tell(made);
@@ -84,6 +95,7 @@ pub fn electorate(
         }
     }
     files.finish()?;
+    outreach.finish()?;
     write_drawn_from(&paths.drawn_from, &precincts, great)?;
     Ok(paths)
 }

@@ -6,6 +6,7 @@ mod electorate;
 mod invent;
 mod lattice;
 mod names;
+mod outreach;
 mod people;
 mod places;
 mod sources;

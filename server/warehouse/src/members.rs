@@ -86,6 +86,33 @@ impl Copy {
                 true
             })
             .map_err(Error::engine("read the participation"))?;
+            each_batch(connection, include_str!("questions/scores.sql"), &[], |_, batch| {
+                let Some(batch) = batch else { return true };
+                let (model, rows) = (texts(&batch, "model"), batch.column_by_name("row"));
+                let scores = batch.column_by_name("score");
+                let scores = scores.and_then(|array| array.as_primitive_opt::<Float64Type>());
+                for at in 0..batch.num_rows() {
+                    if let (Some(model), Some(row), Some(scores)) = (model(at), integer(rows, at), scores) {
+                        builder.scored(model, row as u32, scores.value(at) as f32);
+                    }
+                }
+                true
+            })
+            .map_err(Error::engine("read the scores"))?;
+            each_batch(connection, include_str!("questions/contacts.sql"), &[], |_, batch| {
+                let Some(batch) = batch else { return true };
+                let (result, rows) = (texts(&batch, "result"), batch.column_by_name("row"));
+                let days = batch.column_by_name("contacted_on");
+                for at in 0..batch.num_rows() {
+                    if let (Some(result), Some(row), Some(day)) =
+                        (result(at), integer(rows, at), integer(days, at))
+                    {
+                        builder.contacted(row as u32, result, day as i32);
+                    }
+                }
+                true
+            })
+            .map_err(Error::engine("read the contacts"))?;
             Ok(builder.finish())
         })
     }

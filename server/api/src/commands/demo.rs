@@ -67,6 +67,8 @@ pub async fn run(_: &LakeArgs, args: DemoArgs) -> Outcome {
         (LoadKind::Addresses, vec![people.addresses]),
         (LoadKind::Voters, vec![people.voters]),
         (LoadKind::History, vec![people.history]),
+        (LoadKind::Scores, vec![people.scores]),
+        (LoadKind::Contacts, vec![people.contacts]),
     ];
     for (kind, files) in loads {
         load_one(&lake, kind, files).await?;
@@ -91,8 +93,9 @@ pub async fn run(_: &LakeArgs, args: DemoArgs) -> Outcome {
 }
 
 async fn load_one(lake: &Lake, kind: LoadKind, files: Vec<PathBuf>) -> Outcome {
-    let state =
-        matches!(kind, LoadKind::Voters | LoadKind::History | LoadKind::Addresses).then(|| STATE.to_string());
+    use LoadKind::{Addresses, Contacts, History, Scores, Voters};
+    let of_a_state = matches!(kind, Voters | History | Addresses | Scores | Contacts);
+    let state = of_a_state.then(|| STATE.to_string());
     let threads = std::thread::available_parallelism().map_or(2, |count| count.get());
     let request =
         LoadRequest { kind, files, state, district_kind: None, vintage: None, max_rejects: 0.01, threads };

@@ -1,0 +1,135 @@
+//! What a campaign knows of voters beside the state's file, as CSV: scores that models gave them
+//! (`voter_id, model, score`) and what became of contacts (`voter_id, contacted_on, result`, and `method` where it is
+//! known). The voter id is the state's own.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bellwether_schema::ids::CONTACT_RESULTS;
+use bellwether_schema::{catalog, ids};
+
+use crate::columns::ParquetTable;
+use crate::convert::parse_date;
+use crate::delimited::each_file;
+use crate::{Error, Options, Progress, Report, Staged, StagedTable};
+
+const METHODS: [&str; 5] = ["door", "phone", "text", "mail", "other"];
+
+/// The postal code that the caller gives.
+fn known_state(state: Option<&str>) -> Result<String, Error> {
+    let state = state.map(str::to_uppercase).unwrap_or_default();
+    match ids::fips_of_state(&state) {
+        Some(_) => Ok(state),
+        None => Err(Error::Usage("say whose voters they are with --state, such as --state CO".into())),
+    }
+}
+
+fn open(options: &Options, name: &'static str, number: usize) -> Result<ParquetTable, Error> {
+    let table = catalog::table(name).expect("the catalog has every loader's table");
+    ParquetTable::create_whole(table, options.staging.join(format!("{name}-{number:04}.parquet")))
+}
+
+/// Loads scores, 0 to 100, into `scores`; those of a model replace what it gave the state's voters before.
+pub fn load_scores(
+    paths: &[PathBuf],
+    state: Option<&str>,
+    options: &Options,
+    progress: &Arc<Progress>,
+) -> Result<Staged, Error> {
+    let started = Instant::now();
+    let state = known_state(state)?;
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
+    let mut writers: BTreeMap<String, ParquetTable> = BTreeMap::new();
+    // A voter has one score of a model: hashes of what was seen.
+    let mut seen: HashSet<u64> = HashSet::new();
+    each_file(
+        paths,
+        progress,
+        &mut report,
+        |header| header.require(["voter_id", "model", "score"]),
+        |columns, row| {
+            let [voter, model, score] = columns.map(|column| row.get(column));
+            let (voter, model) = (voter.trim(), model.trim());
+            if voter.is_empty() {
+                return Err(row.reject(Some(columns[0]), "no voter id").into());
+            }
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
+            if model.is_empty() || model.len() > 64 || !model.bytes().all(plain) {
+                let reason = "not a model's name: small letters, digits, _ - and .";
+                return Err(row.reject(Some(columns[1]), reason).into());
+            }
+            let score = score.trim().parse::<f64>().ok().filter(|score| (0.0..=100.0).contains(score));
+            let score = score.ok_or_else(|| row.reject(Some(columns[2]), "not a score between 0 and 100"))?;
+            if !seen.insert(xxhash_rust::xxh3::xxh3_64(format!("{model} {voter}").as_bytes())) {
+                return Err(row
+                    .reject(Some(columns[0]), "the voter has a score of this model already")
+                    .into());
+            }
+            if !writers.contains_key(model) {
+                let writer = open(options, "scores", writers.len())?;
+                writers.insert(model.to_string(), writer);
+            }
+            let writer = writers.get_mut(model).expect("the writer was just made");
+            writer.text(writer.position("voter_id"), voter);
+            writer.double(writer.position("score"), Some(score));
+            Ok(writer.end_row()?)
+        },
+    )?;
+    report.finish(options, started)?;
+    let mut tables = Vec::new();
+    for (model, writer) in writers {
+        let files = writer.finish()?.into_iter().collect();
+        tables.push(StagedTable { table: "scores".into(), partition: vec![state.clone(), model], files });
+    }
+    Ok(Staged { tables, report })
+}
+
+/// Loads contacts into `contacts`, replacing those of the state's voters.
+pub fn load_contacts(
+    paths: &[PathBuf],
+    state: Option<&str>,
+    options: &Options,
+    progress: &Arc<Progress>,
+) -> Result<Staged, Error> {
+    let started = Instant::now();
+    let state = known_state(state)?;
+    let mut report = Report { files: options.sources.clone(), ..Report::default() };
+    let mut writer = open(options, "contacts", 0)?;
+    each_file(
+        paths,
+        progress,
+        &mut report,
+        |header| Ok((header.require(["voter_id", "contacted_on", "result"])?, header.find("method"))),
+        |(columns, method_at), row| {
+            let [voter, day, result] = columns.map(|column| row.get(column));
+            if voter.trim().is_empty() {
+                return Err(row.reject(Some(columns[0]), "no voter id").into());
+            }
+            let date = parse_date(day.trim(), "%Y-%m-%d");
+            let date = date.ok_or_else(|| row.reject(Some(columns[1]), "not a date: 2022-10-15"))?;
+            let code = |text: &str| text.trim().to_lowercase().replace([' ', '-'], "_");
+            let result = code(&result);
+            if !CONTACT_RESULTS.contains(&result.as_str()) {
+                let reason = format!("not a result: there are {}", CONTACT_RESULTS.join(", "));
+                return Err(row.reject(Some(columns[2]), &reason).into());
+            }
+            let method = method_at.map(|at| code(&row.get(at))).filter(|method| !method.is_empty());
+            if method.as_ref().is_some_and(|method| !METHODS.contains(&method.as_str())) {
+                let reason = format!("not a method: there are {}", METHODS.join(", "));
+                return Err(row.reject(*method_at, &reason).into());
+            }
+            writer.text(writer.position("voter_id"), voter.trim());
+            writer.integer(writer.position("contacted_on"), Some(date));
+            writer.text(writer.position("result"), &result);
+            writer.optional_text(writer.position("method"), method.as_deref());
+            Ok(writer.end_row()?)
+        },
+    )?;
+    report.finish(options, started)?;
+    let files = writer.finish()?.into_iter().collect();
+    let staged = StagedTable { table: "contacts".into(), partition: vec![state], files };
+    Ok(Staged { tables: vec![staged], report })
+}
