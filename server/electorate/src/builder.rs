@@ -1,6 +1,7 @@
 //! Building the electorate, voter by voter in the order in which they shall stand.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use bellwether_schema::ids::Kind;
 
@@ -9,8 +10,8 @@ use crate::fingerprint::hash;
 use crate::groups::Groups;
 use crate::sliced::Filling;
 use crate::{
-    Coding, Column, DAY_FIELDS, Dictionary, Electorate, NUMBER_FIELDS, Participation, Run, TEXT_FIELDS,
-    Turnout,
+    Coding, Column, DAY_FIELDS, Dictionary, Electorate, NUMBER_FIELDS, OFTEN_BY_RANGE, Participation, Run,
+    TEXT_FIELDS, Turnout,
 };
 
 /// One voter.
@@ -194,10 +195,16 @@ impl Builder {
     pub fn finish(mut self) -> Electorate {
         let rows = self.rows;
         let names = TEXT_FIELDS.into_iter().chain(NUMBER_FIELDS).chain(DAY_FIELDS);
-        let columns = names
-            .zip(self.columns)
-            .map(|(name, (coding, filling))| Column { name, coding, sliced: filling.finish(rows) })
-            .collect();
+        let column = |(name, (coding, filling)): (&'static str, (Coding, Filling))| Column {
+            name,
+            coding,
+            sliced: filling.finish(rows),
+            ladder: OnceLock::new(),
+        };
+        let columns: Vec<Column> = names.zip(self.columns).map(column).collect();
+        for column in columns.iter().filter(|column| OFTEN_BY_RANGE.contains(&column.name)) {
+            column.ladder(rows);
+        }
         let mut participation: Vec<Participation> = self
             .participation
             .into_iter()

@@ -48,7 +48,7 @@ impl Electorate {
     pub fn compile(&self, filter: &Where, outlines: &dyn Outlines) -> Result<Filter, Vec<Fault>> {
         let mut compiler = Compiler { electorate: self, outlines, faults: Vec::new() };
         let node = compiler.node(filter);
-        if compiler.faults.is_empty() { Ok(Filter::new(node, self.rows())) } else { Err(compiler.faults) }
+        if compiler.faults.is_empty() { Ok(Filter::new(node, self)) } else { Err(compiler.faults) }
     }
 
     /// A bitmap of the voters whose coordinate lies in the outline.

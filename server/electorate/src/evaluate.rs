@@ -1,8 +1,12 @@
 //! Filters at work: chunks of words in, bitmaps of the voters that match out, and what is counted on them.
 
 use crate::groups::Firsts;
-use crate::sliced::{CHUNK, Sliced, count, count_both};
+use crate::ladder::Bound;
+use crate::sliced::{CHUNK, Sliced, and, and_not, count, count_both, or_both};
 use crate::{Electorate, Turnout};
+
+/// So many elections, or fewer, are told apart without counters: "two of the last three" needs two levels.
+const LEVELS: usize = 4;
 
 /// A filter made ready for one electorate.
 #[derive(Debug)]
@@ -26,6 +30,12 @@ pub(crate) enum Node {
         column: usize,
         low: u32,
         high: u32,
+    },
+    /// A range of a column, by the rungs of its ladder: those up to one, less those up to another.
+    Steps {
+        column: usize,
+        above: Bound,
+        upto: Bound,
     },
     /// Sorted ranges of rows.
     Rows(Vec<(u32, u32)>),
@@ -58,12 +68,17 @@ pub struct Counts {
 }
 
 impl Filter {
-    pub(crate) fn new(node: Node, rows: usize) -> Filter {
-        let mut words = vec![(0, rows.div_ceil(64))];
+    pub(crate) fn new(node: Node, electorate: &Electorate) -> Filter {
+        let mut words = vec![(0, electorate.words())];
         if let Some(ranges) = node.ranges() {
             words = whole_words(&ranges);
         }
-        Filter { node, words }
+        let mut filter = Filter { node, words };
+        // A ladder speaks of everybody: for few words comparing is quicker.
+        if filter.words() * 4 >= electorate.words() {
+            filter.node.climb(electorate);
+        }
+        filter
     }
 
     /// The filter that a bitmap of voters stands for.
@@ -123,12 +138,43 @@ impl Node {
         }
     }
 
+    /// Turns ranges of columns that have a ladder into its rungs.
+    fn climb(&mut self, electorate: &Electorate) {
+        match self {
+            Node::All(list) | Node::Any(list) => list.iter_mut().for_each(|node| node.climb(electorate)),
+            Node::Not(inner) => inner.climb(electorate),
+            Node::Between { column, low, high } if *low <= *high => {
+                let Some(ladder) = electorate.columns[*column].ladder(electorate.rows) else { return };
+                let below = low.checked_sub(1);
+                let (above, upto) =
+                    (below.map_or(Some(Bound::Nobody), |code| ladder.bound(code)), ladder.bound(*high));
+                *self = match (above, upto) {
+                    (Some(above), Some(upto)) => Node::Steps { column: *column, above, upto },
+                    _ => {
+                        let side = |bound: Option<Bound>, code: u32| match bound {
+                            Some(Bound::Nobody) => Node::Nobody,
+                            Some(Bound::Everybody) => Node::All(Vec::new()),
+                            Some(upto) => Node::Steps { column: *column, above: Bound::Nobody, upto },
+                            None => Node::Bitmap(ladder.at_most(code)),
+                        };
+                        let above = Node::Not(Box::new(side(above, below.unwrap_or(0))));
+                        match upto {
+                            Some(Bound::Everybody) => above,
+                            upto => Node::All(vec![side(upto, *high), above]),
+                        }
+                    }
+                };
+            }
+            _ => {}
+        }
+    }
+
     /// Passes over a word that the node takes, roughly.
     fn size(&self) -> usize {
         match self {
             Node::All(list) | Node::Any(list) => 1 + list.iter().map(Node::size).sum::<usize>(),
             Node::Not(inner) => 1 + inner.size(),
-            Node::Nobody | Node::Rows(_) | Node::Bitmap(_) => 1,
+            Node::Nobody | Node::Rows(_) | Node::Bitmap(_) | Node::Steps { .. } => 1,
             Node::Codes { codes, .. } => 4 * codes.len(),
             Node::Between { .. } => 24,
             Node::Voted { elections, .. } => 1 + 2 * elections.len(),
@@ -233,19 +279,13 @@ impl Electorate {
     fn evaluate(&self, node: &Node, at: usize, out: &mut [u64]) {
         match node {
             Node::All(list) => {
-                out.fill(!0);
-                let mut other = [0u64; CHUNK];
-                let other = &mut other[..out.len()];
-                for node in list {
-                    self.evaluate(node, at, other);
-                    let mut any = 0;
-                    for (out, other) in out.iter_mut().zip(other.iter()) {
-                        *out &= other;
-                        any |= *out;
-                    }
-                    if any == 0 {
+                let Some((first, rest)) = list.split_first() else { return out.fill(!0) };
+                self.evaluate(first, at, out);
+                for node in rest {
+                    if out.iter().all(|word| *word == 0) {
                         return;
                     }
+                    self.narrow(node, at, out);
                 }
             }
             Node::Any(list) => {
@@ -270,6 +310,19 @@ impl Electorate {
             Node::Between { column, low, high } => {
                 out.fill(0);
                 self.columns[*column].sliced.add_between(*low, *high, at, out);
+            }
+            Node::Steps { column, above, upto } => {
+                let Some(ladder) = self.columns[*column].ladder(self.rows) else { return out.fill(0) };
+                match *upto {
+                    Bound::Nobody => out.fill(0),
+                    Bound::Everybody => out.fill(!0),
+                    Bound::Rung(rung) => out.copy_from_slice(&ladder.words(rung)[at..at + out.len()]),
+                }
+                match *above {
+                    Bound::Nobody => {}
+                    Bound::Everybody => out.fill(0),
+                    Bound::Rung(rung) => and_not(out, &ladder.words(rung)[at..]),
+                }
             }
             Node::Rows(ranges) => {
                 out.fill(0);
@@ -303,6 +356,37 @@ impl Electorate {
         }
     }
 
+    /// Keeps of `out` those for whom the node holds as well.
+    fn narrow(&self, node: &Node, at: usize, out: &mut [u64]) {
+        match node {
+            Node::Bitmap(words) => and(out, &words[at..]),
+            Node::Steps { column, above, upto } => {
+                let Some(ladder) = self.columns[*column].ladder(self.rows) else { return out.fill(0) };
+                match *upto {
+                    Bound::Nobody => out.fill(0),
+                    Bound::Everybody => {}
+                    Bound::Rung(rung) => and(out, &ladder.words(rung)[at..]),
+                }
+                match *above {
+                    Bound::Nobody => {}
+                    Bound::Everybody => out.fill(0),
+                    Bound::Rung(rung) => and_not(out, &ladder.words(rung)[at..]),
+                }
+            }
+            Node::Not(inner) if matches!(**inner, Node::Bitmap(_)) => {
+                if let Node::Bitmap(words) = &**inner {
+                    and_not(out, &words[at..]);
+                }
+            }
+            node => {
+                let mut other = [0u64; CHUNK];
+                let other = &mut other[..out.len()];
+                self.evaluate(node, at, other);
+                and(out, other);
+            }
+        }
+    }
+
     /// Words of one election's bitmap, added to `out`.
     pub(crate) fn add_turnout(&self, election: usize, at: usize, out: &mut [u64]) {
         match &self.participation[election].voters {
@@ -324,18 +408,35 @@ impl Electorate {
         if at_least > elections.len() || at_least > at_most {
             return;
         }
-        if at_least == 1 && at_most >= elections.len() {
-            elections.iter().for_each(|election| self.add_turnout(*election, at, out));
-            return;
-        }
-        if at_least == elections.len() {
-            let mut one = [0u64; CHUNK];
-            let one = &mut one[..out.len()];
-            out.fill(!0);
+        // Who took part in at least one, in at least two and so on, of the elections gone through so far.
+        let most = if at_most < elections.len() { at_most + 1 } else { 0 };
+        let levels = at_least.max(most);
+        if levels <= LEVELS {
+            let mut taken = [[0u64; CHUNK]; LEVELS];
+            let mut own = [0u64; CHUNK];
             for election in elections {
-                one.fill(0);
-                self.add_turnout(*election, at, one);
-                out.iter_mut().zip(&*one).for_each(|(out, one)| *out &= one);
+                let voters: &[u64] = match &self.participation[*election].voters {
+                    Turnout::Bitmap(words) => &words[at..at + out.len()],
+                    Turnout::Rows(_) => {
+                        own.fill(0);
+                        self.add_turnout(*election, at, &mut own[..out.len()]);
+                        &own[..out.len()]
+                    }
+                };
+                for level in (1..levels).rev() {
+                    let (fewer, more) = taken.split_at_mut(level);
+                    or_both(&mut more[0][..out.len()], &fewer[level - 1], voters);
+                }
+                if levels > 0 {
+                    or_both(&mut taken[0][..out.len()], voters, voters);
+                }
+            }
+            match at_least {
+                0 => out.fill(!0),
+                least => out.copy_from_slice(&taken[least - 1][..out.len()]),
+            }
+            if most > 0 {
+                and_not(out, &taken[most - 1]);
             }
             return;
         }

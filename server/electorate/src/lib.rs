@@ -13,11 +13,13 @@ mod evaluate;
 mod filter;
 mod fingerprint;
 mod groups;
+mod ladder;
 mod nearest;
 mod sliced;
 mod split;
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use bellwether_schema::ids::Kind;
 
@@ -28,6 +30,7 @@ pub use evaluate::{Counts, Filter};
 pub use filter::{Fault, Test, Where};
 pub use fingerprint::mix;
 use groups::Groups;
+use ladder::Ladder;
 pub use nearest::nearest;
 use sliced::Sliced;
 
@@ -77,6 +80,22 @@ pub struct Column {
     pub name: &'static str,
     pub coding: Coding,
     pub(crate) sliced: Sliced,
+    /// For columns that are asked by range, made when they first are.
+    ladder: OnceLock<Ladder>,
+}
+
+/// Columns whose ladder is made with the electorate.
+const OFTEN_BY_RANGE: [&str; 2] = ["age", "registered_on"];
+/// Columns that are asked by range.
+const BY_RANGE: [&str; 3] = ["age", "birth_year", "registered_on"];
+/// Electorates of so many voters or more have ladders: for smaller ones comparing is quick enough.
+const LARGE: usize = 10_000;
+
+impl Column {
+    fn ladder(&self, rows: usize) -> Option<&Ladder> {
+        let asked = rows >= LARGE && BY_RANGE.contains(&self.name);
+        asked.then(|| self.ladder.get_or_init(|| Ladder::new(&self.sliced, rows)))
+    }
 }
 
 /// Rows that lie next to each other and share every district.
@@ -174,7 +193,8 @@ impl Electorate {
 
     /// Bytes that the hot columns take.
     pub fn memory(&self) -> usize {
-        let sliced: usize = self.columns.iter().map(|column| column.sliced.memory()).sum();
+        let ladder = |column: &Column| column.ladder.get().map_or(0, Ladder::memory);
+        let sliced: usize = self.columns.iter().map(|column| column.sliced.memory() + ladder(column)).sum();
         let turnout = |participation: &Participation| match &participation.voters {
             Turnout::Bitmap(words) => words.len() * 8,
             Turnout::Rows(rows) => rows.len() * 4,

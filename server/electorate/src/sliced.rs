@@ -19,6 +19,30 @@ pub fn count_both(one: &[u64], other: &[u64]) -> u64 {
     )
 }
 
+/// Keeps of `out` what `words` has too.
+pub fn and(out: &mut [u64], words: &[u64]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || out.iter_mut().zip(words).for_each(|(out, word)| *out &= word),
+    );
+}
+
+/// Takes off `out` what `words` has.
+pub fn and_not(out: &mut [u64], words: &[u64]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || out.iter_mut().zip(words).for_each(|(out, word)| *out &= !word),
+    );
+}
+
+/// Adds to `out` what both have.
+pub fn or_both(out: &mut [u64], one: &[u64], other: &[u64]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || out.iter_mut().zip(one).zip(other).for_each(|((out, one), other)| *out |= one & other),
+    );
+}
+
 /// Codes of all rows; row `r` is bit `r % 64` of word `r / 64` in each slice.
 ///
 /// The slices of a chunk of words lie one behind the other, so that what is worked on together is read in one go.
