@@ -14,6 +14,7 @@ One file, and polars is all it needs.
 import io
 import json
 import os
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -105,6 +106,24 @@ class Bellwether:
         """Saves a universe."""
         saved = self.json("/v1/universes", {"name": name, "where": where, "kind": kind})
         return Universe(self, saved["id"])
+
+    def match(self, people, least=None, one_to_one=None):
+        """Who of a list is who in the voter file: a frame or dicts of `id, name` (or `last_name, first_name, middle_name`),
+        `birth_year` or `birth_date`, `gender, address, zip, phone`, whatever is known of each; at most 100,000. A row each,
+        in their order: `voter_id` (null where there is no match), `probability` and `evidence`, a JSON text."""
+        rows = people.to_dicts() if isinstance(people, pl.DataFrame) else list(people)
+        rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
+        wanted = {"least": least, "one_to_one": None if one_to_one is None else str(one_to_one).lower()}
+        answer = self.ask("/v1/voters/match", {"records": rows}, format="arrow", **wanted)
+        if not answer.startswith(b"{"):
+            return pl.read_ipc_stream(io.BytesIO(answer))
+        job = json.loads(answer)
+        while job["state"] in ("queued", "running"):
+            time.sleep(0.2)
+            job = self.json(f"/v1/jobs/{job['id']}")
+        if job["state"] != "done":
+            raise BellwetherError(500, {"detail": job["error"]})
+        return pl.read_ipc_stream(io.BytesIO(self.ask(job["result"]["rows"], format="arrow")))
 
     def sql(self, query, *params):
         return self.frame("/v1/sql", {"query": query, "params": list(params)})

@@ -25,6 +25,14 @@ if members.height != here.count(where)["voters"] or set(members["party"]) != {"D
     common.fail("the members are not those that are counted")
 if here.sql("SELECT count(*) AS n FROM voters WHERE party = $1", "DEM")["n"][0] != here.count(bellwether.field("party", eq="DEM"))["voters"]:
     common.fail("SQL and the filter count differently")
+people = here.sql(
+    "SELECT voter_id AS id, last_name, first_name, birth_year, address, zip FROM voters WHERE address IS NOT NULL ORDER BY voter_id LIMIT 1200"
+)
+for list in (people[:20], people):
+    found = here.match(list)
+    right = (found["id"] == found["voter_id"]).sum()
+    if found["id"].to_list() != list["id"].to_list() or right < 0.98 * list.height:
+        common.fail(f"{right} of {list.height} voters are found by what their own file says")
 try:
     here.count({"field": "parti", "eq": "DEM"})
     common.fail("a faulty filter was answered")
