@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bellwether_warehouse::Format;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::make::Shared;
@@ -109,6 +110,29 @@ fn completed(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi
                     .content("application/problem+json", problem)
                     .build();
                 operation.responses.responses.entry(status.into()).or_insert(RefOr::T(response));
+            }
+            if operation.request_body.is_some() {
+                let response = ResponseBuilder::new().description("the body is of another media type");
+                operation.responses.responses.entry("415".into()).or_insert(RefOr::T(response.build()));
+            }
+            let parameters = operation.parameters.iter().flatten();
+            let in_formats = parameters
+                .into_iter()
+                .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "format"));
+            for (status, response) in &mut operation.responses.responses {
+                let RefOr::T(response) = response else { continue };
+                let content = &mut response.content;
+                if status.starts_with('4') || status.starts_with('5') {
+                    // Whatever is wrong is told as a problem.
+                    content.clear();
+                    let problem = Content::builder().schema(Some(Ref::from_schema_name("Problem"))).build();
+                    content.insert("application/problem+json".into(), RefOr::T(problem));
+                } else if status == "200" && content.is_empty() {
+                    let formats = Format::ALL.iter().filter(|format| in_formats || **format == Format::Json);
+                    content.extend(
+                        formats.map(|format| (format.media_type().into(), RefOr::T(Content::default()))),
+                    );
+                }
             }
         }
     }
