@@ -161,7 +161,7 @@ pub fn of_csv(body: &[u8]) -> Result<Vec<Person>, ApiError> {
     let head = reader.headers().map_err(|error| ApiError::bad_request(format!("the CSV: {error}")))?.clone();
     for name in &head {
         if !COLUMNS.contains(&name) {
-            let near = bellwether_electorate::nearest(name, COLUMNS.into_iter()).join(", ");
+            let near = bellwether_electorate::nearest(name, COLUMNS).join(", ");
             let near = if near.is_empty() { COLUMNS.join(", ") } else { near };
             return Err(ApiError::bad_request(format!("unknown column {name}; nearest: {near}")));
         }

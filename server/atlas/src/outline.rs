@@ -121,10 +121,11 @@ impl Outline {
         let mut crossings: Vec<Vec<(f64, bool)>> = vec![Vec::new(); slabs];
         for ([ax, ay, bx, by], comes_in) in lines {
             let slab = |latitude: f64| (((latitude - self.south) * self.scale) as usize).min(slabs - 1);
-            for slab in slab(ay.min(by))..=slab(ay.max(by)) {
-                let latitude = middle(slab);
+            let (first, last) = (slab(ay.min(by)), slab(ay.max(by)));
+            for (at, crossings) in crossings[first..=last].iter_mut().enumerate() {
+                let latitude = middle(first + at);
                 if (ay < latitude) != (by < latitude) {
-                    crossings[slab].push((ax + (latitude - ay) / (by - ay) * (bx - ax), comes_in));
+                    crossings.push((ax + (latitude - ay) / (by - ay) * (bx - ax), comes_in));
                 }
             }
         }

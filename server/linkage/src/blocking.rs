@@ -296,7 +296,7 @@ mod tests {
         let mut found = Vec::new();
         let twins = twins(&listed);
         let out: Vec<bool> = (0..listed.len()).map(|row| twins[row] as usize != row).collect();
-        let free = |at: usize| at % 7 != 0;
+        let free = |at: usize| !at.is_multiple_of(7);
         Blocks::all(&listed, &out).pairs(&voters, free, |voter, listed| found.push((voter, listed)));
         let once: BTreeSet<(usize, u32)> = found.iter().copied().collect();
         assert_eq!(once.len(), found.len());

@@ -145,7 +145,7 @@ pub fn link<'a>(
     let weighed = |pair: Pair| {
         let factor = model.factor_of(voter_of(&pair), &levels(pair.pattern));
         (prior * factor > FAINT)
-            .then(|| (Edge { voter: pair.voter, listed: pair.listed, odds: prior * factor }, pair))
+            .then_some((Edge { voter: pair.voter, listed: pair.listed, odds: prior * factor }, pair))
     };
     let (edges, kept): (Vec<Edge>, Vec<Pair>) =
         pieces.into_par_iter().flat_map_iter(|pairs| pairs.into_iter().filter_map(weighed)).unzip();
