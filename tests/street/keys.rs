@@ -55,6 +55,33 @@ impl Guarded {
 }
 
 #[test]
+fn a_job_about_people_is_for_the_key_that_started_it() {
+    let house = guarded();
+    let person = |at: usize| json!({"last_name": "Fell", "first_name": "Ada", "birth_year": 1930 + at % 70, "zip": format!("{at:05}")});
+    let list = json!({"records": (0..1_200).map(person).collect::<Vec<_>>()});
+    let (status, job) = house.ask("organizer", "POST", "/v1/voters/match", Some(&list));
+    assert_eq!(status, 202, "{job}");
+    let id = job["id"].as_str().expect("an id");
+    let path = format!("/v1/jobs/{id}");
+    let finished = (0..600).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        house.ask("organizer", "GET", &path, None).1["state"] == "done"
+    });
+    assert!(finished, "the job ends");
+    for (role, status) in
+        [("organizer", 200), ("admin", 200), ("analyst", 404), ("planner", 404), ("ingest", 404)]
+    {
+        assert_eq!(house.ask(role, "GET", &path, None).0, status, "{role}");
+    }
+    let rows = format!("/v1/voters/matches/{id}");
+    for (role, status) in [("organizer", 200), ("admin", 200), ("analyst", 403), ("planner", 403)] {
+        assert_eq!(house.ask(role, "GET", &rows, None).0, status, "{role}");
+    }
+    assert_eq!(house.ask("analyst", "DELETE", &path, None).0, 403);
+    assert_eq!(house.ask("organizer", "DELETE", &path, None).0, 202);
+}
+
+#[test]
 fn each_role_gets_what_it_has_a_right_to_and_nothing_else() {
     let house = guarded();
     let everyone = json!({"name": "everyone"});

@@ -95,7 +95,6 @@ pub fn needed(method: &Method, route: &str) -> Right {
     match route {
         "/v1/health/live" | "/v1/health/ready" | "/v1/openapi.json" => Right::Nothing,
         route if route.starts_with("/docs") => Right::Nothing,
-        "/v1/jobs/{id}" if !read => Right::Load,
         "/v1/jobs/{id}"
         | "/v1/jobs/{id}/events"
         | "/v1/tables"

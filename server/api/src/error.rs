@@ -86,6 +86,16 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// What a caller may be told; the rest goes to the log.
+    pub fn told(self) -> String {
+        if let Some(private) = &self.private {
+            tracing::error!(error = private, "a job failed");
+        }
+        self.detail
+    }
+}
+
 impl std::fmt::Display for ApiError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.private.as_ref().unwrap_or(&self.detail))

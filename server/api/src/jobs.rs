@@ -23,6 +23,8 @@ pub struct JobState {
 }
 
 struct Job {
+    /// The key that started it.
+    owner: String,
     state: watch::Sender<JobState>,
     progress: Arc<Progress>,
 }
@@ -56,7 +58,7 @@ pub enum Claim {
 
 impl Jobs {
     /// Registers a job, once for every idempotency key.
-    pub fn claim(&self, kind: &str, key: Option<(&str, blake3::Hash)>) -> Claim {
+    pub fn claim(&self, kind: &str, owner: &str, key: Option<(&str, blake3::Hash)>) -> Claim {
         let id = uuid::Uuid::now_v7().to_string();
         let state = JobState {
             id: id.clone(),
@@ -67,13 +69,14 @@ impl Jobs {
             result: None,
         };
         let progress = Arc::new(Progress::default());
-        let job = Job { state: watch::Sender::new(state), progress: progress.clone() };
+        let job = Job { owner: owner.into(), state: watch::Sender::new(state), progress: progress.clone() };
         if let Ok(mut inner) = self.inner.lock() {
             if let Some((key, body)) = key {
-                if let Some(claim) = inner.before(key, &body) {
+                let key = named(kind, owner, key);
+                if let Some(claim) = inner.before(&key, &body) {
                     return claim;
                 }
-                inner.keys.insert(key.to_string(), (body, id.clone()));
+                inner.keys.insert(key, (body, id.clone()));
             }
             inner.jobs.insert(id.clone(), job);
             inner.order.push(id.clone());
@@ -86,9 +89,24 @@ impl Jobs {
         Claim::New(id, progress)
     }
 
+    /// The kind of a job and the key that started it.
+    pub fn of_whom(&self, id: &str) -> Option<(String, String)> {
+        let inner = self.inner.lock().ok()?;
+        let job = inner.jobs.get(id)?;
+        let kind = job.state.borrow().kind.clone();
+        Some((kind, job.owner.clone()))
+    }
+
+    /// Lets the idempotency key of a job go: it failed, and may be tried again.
+    pub fn release(&self, id: &str) {
+        if let Ok(mut inner) = self.inner.lock() {
+            inner.keys.retain(|_, (_, job)| job != id);
+        }
+    }
+
     /// What an idempotency key stands for already.
-    pub fn before(&self, key: &str, body: &blake3::Hash) -> Option<Claim> {
-        self.inner.lock().ok()?.before(key, body)
+    pub fn before(&self, kind: &str, owner: &str, key: &str, body: &blake3::Hash) -> Option<Claim> {
+        self.inner.lock().ok()?.before(&named(kind, owner, key), body)
     }
 
     pub fn update(&self, id: &str, change: impl FnOnce(&mut JobState)) {
@@ -145,6 +163,11 @@ impl Inner {
         let (before, job) = self.keys.get(key)?;
         Some(if before == body { Claim::Same(job.clone()) } else { Claim::Different })
     }
+}
+
+/// An idempotency key is its owner's, and stands for one kind of work.
+fn named(kind: &str, owner: &str, key: &str) -> String {
+    format!("{kind} {owner} {key}")
 }
 
 fn fraction(progress: &Progress) -> f64 {

@@ -32,6 +32,7 @@ pub struct Matched {
     /// The release that it was matched with.
     pub release: String,
     prior: f64,
+    digits: f64,
     rows: Vec<Row>,
 }
 
@@ -42,6 +43,8 @@ pub struct Wanted {
     pub everybody: bool,
     /// Matches of one person at most.
     pub most: usize,
+    /// Parts of a bit that are told: 1 or 100.
+    pub digits: f64,
 }
 
 impl Matched {
@@ -58,7 +61,11 @@ impl Matched {
         let mut list = voters.batch();
         known.iter().for_each(|known| list.push(&known.record()));
         let visible = |row: u32| allowed.is_none_or(|bits| bits[row as usize / 64] >> (row % 64) & 1 == 1);
-        let linked = link(&list, &wanted.options, &visible, go_on);
+        let linked = link(&list, &wanted.options, &visible, go_on).map_err(|_| {
+            let detail = "so little is known of these people that too many voters would fit: add years of birth, \
+                          addresses or ZIP codes, or give fewer at once";
+            ApiError::of_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY, detail)
+        })?;
         let mut bitmap = vec![0u64; voters.rows().div_ceil(64)];
         linked.matches.iter().for_each(|found| bitmap[found.voter as usize / 64] |= 1 << (found.voter % 64));
         let columns = ["state".to_string(), "voter_id".to_string()];
@@ -88,7 +95,7 @@ impl Matched {
                 rows.push(Row { record: record as u32, id: person.id.clone(), found: None });
             }
         }
-        Ok(Matched { release: serving.release.id.clone(), prior: linked.prior, rows })
+        Ok(Matched { release: serving.release.id.clone(), prior: linked.prior, digits: wanted.digits, rows })
     }
 
     /// Rows of the answer.
@@ -114,7 +121,7 @@ impl Matched {
             let parts = COMPARISONS.iter().zip(&found.evidence);
             let told = parts.filter_map(|(comparison, evidence)| {
                 let (level, bits) = (*evidence)?;
-                Some(json!({"field": comparison.name, "level": level, "bits": rounded(bits, 100.0)}))
+                Some(json!({"field": comparison.name, "level": level, "bits": rounded(bits, self.digits)}))
             });
             told.collect()
         };

@@ -54,6 +54,13 @@ const COLUMNS: [&str; 11] = [
 /// Behind a name: not part of it.
 const SUFFIXES: [&str; 6] = ["JR", "SR", "II", "III", "IV", "ESQ"];
 
+/// Years of birth that can be.
+const YEARS: std::ops::RangeInclusive<i32> = 1880..=2100;
+/// Bytes of a field at most.
+const LONGEST: usize = 300;
+/// People of a list at most.
+pub const MOST: usize = 100_000;
+
 /// A person read and checked.
 pub struct Known {
     last_name: String,
@@ -69,6 +76,19 @@ pub struct Known {
 impl Known {
     /// Reads what is known of a person; an error says what is wrong with which field.
     pub fn read(person: &Person) -> Result<Known, (&'static str, String)> {
+        let texts = [
+            ("name", &person.name),
+            ("last_name", &person.last_name),
+            ("first_name", &person.first_name),
+            ("middle_name", &person.middle_name),
+            ("address", &person.address),
+            ("zip", &person.zip),
+            ("phone", &person.phone),
+        ];
+        let long = |value: &Option<String>| value.as_ref().is_some_and(|text| text.len() > LONGEST);
+        if let Some((field, _)) = texts.into_iter().find(|(_, value)| long(value)) {
+            return Err((field, format!("is longer than {LONGEST} bytes")));
+        }
         let text = |value: &Option<String>| value.as_deref().map(str::trim).unwrap_or_default().to_string();
         let (mut last_name, mut first_name, mut middle_name) =
             (text(&person.last_name), text(&person.first_name), text(&person.middle_name));
@@ -78,13 +98,15 @@ impl Known {
             }
             (last_name, first_name, middle_name) = parts_of(name);
         }
-        let year = person.birth_year.map(|year| match (1880..=2100).contains(&year) {
+        let year = person.birth_year.map(|year| match YEARS.contains(&year) {
             true => Ok(Birth::year(year)),
             false => Err(("birth_year", "must be a year between 1880 and 2100".to_string())),
         });
         let date = person.birth_date.as_deref().filter(|date| !date.trim().is_empty()).map(|date| {
-            let read = chrono::NaiveDate::parse_from_str(date.trim(), "%Y-%m-%d");
-            let date = read.map_err(|_| ("birth_date", "must be a date: 1961-04-12".to_string()))?;
+            let date = date.trim();
+            let read = chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").ok();
+            let known = read.filter(|read| date.len() == 10 && YEARS.contains(&read.year()));
+            let date = known.ok_or_else(|| ("birth_date", "must be a date: 1961-04-12".to_string()))?;
             Ok(Birth::date(date.year(), date.month(), date.day()))
         });
         let gender = text(&person.gender).to_uppercase();
@@ -154,8 +176,8 @@ fn parts_of(name: &str) -> (String, String, String) {
     (last, first, middle)
 }
 
-/// The people of a list in CSV, whose first line names the columns.
-pub fn of_csv(body: &[u8]) -> Result<Vec<Person>, ApiError> {
+/// The people of a list in CSV, whose first line names the columns, and the line where each stands.
+pub fn of_csv(body: &[u8]) -> Result<(Vec<Person>, Vec<u64>), ApiError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(body);
     let head = reader.headers().map_err(|error| ApiError::bad_request(format!("the CSV: {error}")))?.clone();
@@ -166,17 +188,33 @@ pub fn of_csv(body: &[u8]) -> Result<Vec<Person>, ApiError> {
             return Err(ApiError::bad_request(format!("unknown column {name}; nearest: {near}")));
         }
     }
-    let mut people = Vec::new();
-    for row in reader.deserialize::<Person>() {
-        people.push(row.map_err(|error| match error.position() {
-            // The reader's own words hold the value.
+    let (mut people, mut lines) = (Vec::new(), Vec::new());
+    let mut record = csv::StringRecord::new();
+    loop {
+        // The reader's own words hold the value.
+        let told = |error: csv::Error| match error.position() {
             Some(position) => {
                 ApiError::bad_request(format!("line {}: a value cannot be read", position.line()))
             }
             None => ApiError::bad_request("the CSV cannot be read"),
-        })?);
+        };
+        if !reader.read_record(&mut record).map_err(told)? {
+            return Ok((people, lines));
+        }
+        // A record begins, for the reader, with the blank lines before it.
+        let (at, line) = record.position().map_or((0, 0), |start| (start.byte() as usize, start.line()));
+        let blank = body[at.min(body.len())..].iter().take_while(|byte| matches!(**byte, b'\r' | b'\n'));
+        lines.push(line + blank.filter(|byte| **byte == b'\n').count() as u64);
+        people.push(record.deserialize(Some(&head)).map_err(told)?);
+        if people.len() > MOST {
+            return Err(too_many());
+        }
     }
-    Ok(people)
+}
+
+/// The list is too long, or empty.
+pub fn too_many() -> ApiError {
+    ApiError::bad_request(format!("give between 1 and {MOST} people"))
 }
 
 /// Reads one person, whose place in the request is `at`.
@@ -187,18 +225,15 @@ pub fn read_one(person: &Person, at: &str) -> Result<Known, ApiError> {
     })
 }
 
-/// Reads all people of a list. `at` is the JSON pointer of the list; without one, they came in lines of CSV.
-pub fn read(people: &[Person], at: Option<&str>) -> Result<Vec<Known>, ApiError> {
+/// Reads all people of a list. `at` tells the place of a fault from the row and the field.
+pub fn read(people: &[Person], at: impl Fn(usize, &str) -> String) -> Result<Vec<Known>, ApiError> {
     let mut faults = Vec::new();
     let mut known = Vec::with_capacity(people.len());
     for (row, person) in people.iter().enumerate() {
         match Known::read(person) {
             Ok(read) => known.push(read),
             Err((field, detail)) if faults.len() < 20 => {
-                let at = match at {
-                    Some(at) => format!("{at}/{row}/{field}"),
-                    None => format!("line {} {field}", row + 2),
-                };
+                let at = at(row, field);
                 faults.push(Fault { at: at.trim_end_matches(['/', ' ']).to_string(), detail });
             }
             Err(_) => {}
@@ -226,14 +261,22 @@ mod tests {
 
     #[test]
     fn a_list_in_csv_is_read_and_its_faults_are_told_by_line() {
-        let people = of_csv(b"id,name,birth_year,zip\n7,\"Marlow, Otto\",1961,80419\n8,Ida Ashby,,\n")
+        let (people, _) = of_csv(b"id,name,birth_year,zip\n7,\"Marlow, Otto\",1961,80419\n8,Ida Ashby,,\n")
             .expect("a list");
         assert_eq!((people[0].id.as_deref(), people[0].birth_year), (Some("7"), Some(1961)));
         assert_eq!(people[1].birth_year, None);
-        assert_eq!(read(&people, None).expect("all known").len(), 2);
+        assert_eq!(read(&people, |row, _| row.to_string()).expect("all known").len(), 2);
         let fault = of_csv(b"nmae\nx\n").expect_err("an unknown column").to_string();
         assert!(fault.contains("nearest: name"), "{fault}");
-        let people = of_csv(b"zip,birth_date\n80419,1961-04-12\n80419,soon\n").expect("a list");
-        assert!(read(&people, None).is_err());
+        let (people, lines) =
+            of_csv(b"last_name,zip,birth_date\nFell,80419,1961-04-12\n\nFell,80419,soon\n").expect("a list");
+        assert_eq!(lines, [2, 4], "blank lines count");
+        let faults = read(&people, |row, field| format!("line {} {field}", lines[row]));
+        assert!(faults.err().is_some_and(|error| error.to_string().contains("line 4 birth_date")));
+        for bad in ["61-04-12", "+262142-01-01", "1961-4-12"] {
+            let person =
+                Person { birth_date: Some(bad.into()), name: Some("A B".into()), ..Person::default() };
+            assert!(read_one(&person, "/record").is_err(), "{bad}");
+        }
     }
 }

@@ -13,6 +13,9 @@ impl Outline {
     /// Reads a GeoJSON Polygon or MultiPolygon, a GeometryCollection of them, or a Feature with one. Coordinates are
     /// longitude and latitude in degrees; rings need not be closed.
     pub fn from_geojson(value: &Value) -> Result<Outline, Error> {
+        if points(value) > MOST_POINTS {
+            return Err(wrong(format!("more than {MOST_POINTS} points")));
+        }
         let mut polygons = Vec::new();
         collect(value, &mut polygons)?;
         let outline = Outline::new(MultiPolygon(polygons)).ok_or_else(|| wrong("it holds no area"))?;
@@ -24,6 +27,16 @@ impl Outline {
         let parts: Vec<MultiPolygon<f64>> =
             outline.shape().0.iter().map(|part| MultiPolygon(vec![part.clone()]).union(&nothing)).collect();
         Outline::new(unary_union(&parts)).ok_or_else(|| wrong("it holds no area"))
+    }
+}
+
+/// Lists of numbers that a value holds.
+fn points(value: &Value) -> usize {
+    match value {
+        Value::Array(list) if list.first().is_some_and(Value::is_number) => 1,
+        Value::Array(list) => list.iter().map(points).sum(),
+        Value::Object(object) => object.values().map(points).sum(),
+        _ => 0,
     }
 }
 
@@ -58,8 +71,7 @@ fn polygon(value: &Value, polygons: &mut Vec<Polygon<f64>>) -> Result<(), Error>
     let mut lines = rings.iter().map(ring).collect::<Result<Vec<_>, _>>()?.into_iter();
     let exterior = lines.next().ok_or_else(|| wrong("a polygon without a ring"))?;
     polygons.push(Polygon::new(exterior, lines.collect()));
-    let points: usize = polygons.iter().map(|polygon| polygon.exterior().0.len()).sum();
-    if points > MOST_POINTS { Err(wrong(format!("more than {MOST_POINTS} points"))) } else { Ok(()) }
+    Ok(())
 }
 
 fn ring(value: &Value) -> Result<LineString<f64>, Error> {
@@ -96,6 +108,11 @@ mod tests {
         let bow = json!({"type": "Polygon", "coordinates": [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]});
         let bow = Outline::from_geojson(&bow).expect("two triangles");
         assert!((bow.area() - 2.0).abs() < 1e-6 && bow.covers(0.2, 1.0) && bow.covers(1.8, 1.0));
+        let tall = json!({"type": "MultiPolygon", "coordinates": [
+            [[[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]], [[[1, 2.5], [3, 2.5], [3, 10], [1, 10], [1, 2.5]]],
+        ]});
+        let tall = Outline::from_geojson(&tall).expect("two that overlap");
+        assert!((tall.area() - 28.0).abs() < 1e-6 && tall.covers(2.0, 3.0));
         let part = |x: i32| json!([[[x, 0], [x + 2, 0], [x + 2, 2], [x, 2], [x, 0]]]);
         let over = json!({"type": "MultiPolygon", "coordinates": [part(0), part(1)]});
         let over = Outline::from_geojson(&over).expect("one rectangle");

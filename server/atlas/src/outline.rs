@@ -6,6 +6,8 @@ use robust::orient2d;
 
 use crate::Error;
 
+/// Edges of an outline whose every latitude is looked at for tangles.
+const FEW: usize = 1_000;
 /// Edges in one slab, on average.
 const EDGES_OF_A_SLAB: usize = 6;
 
@@ -44,8 +46,13 @@ impl Outline {
             return None;
         }
         let count: usize = rings(&shape).map(|ring| ring.len().saturating_sub(1)).sum();
-        let slabs = (count / EDGES_OF_A_SLAB).clamp(1, 1 << 16);
         let south = extent[1];
+        let slabs = few_enough((count / EDGES_OF_A_SLAB).clamp(1, 1 << 16), count, |slabs| {
+            let scale = slabs as f64 / (extent[3] - south).max(f64::MIN_POSITIVE);
+            let slab_of = |latitude: f64| (((latitude - south) * scale) as usize).min(slabs - 1);
+            let edges = rings(&shape).flat_map(|ring| ring.windows(2));
+            edges.map(|pair| slab_of(pair[0].y.max(pair[1].y)) - slab_of(pair[0].y.min(pair[1].y)) + 1).sum()
+        });
         let scale = slabs as f64 / (extent[3] - south).max(f64::MIN_POSITIVE);
         let slab_of = |latitude: f64| (((latitude - south) * scale) as usize).min(slabs - 1);
         let each = |visit: &mut dyn FnMut(usize, usize, [f64; 4])| {
@@ -114,6 +121,9 @@ impl Outline {
     /// Whether lines of the outline cross each other, or parts of it lie over each other: on the way east one does not
     /// come in and go out by turns.
     pub(crate) fn is_tangled(&self) -> bool {
+        if self.edge_count() <= FEW {
+            return self.is_tangled_anywhere();
+        }
         let mut lines: Vec<([f64; 4], bool)> = Vec::with_capacity(self.edge_count());
         self.directed_edges(&mut |edge, left| lines.push((edge, (edge[3] < edge[1]) == left)));
         let slabs = self.starts.len() - 1;
@@ -132,6 +142,30 @@ impl Outline {
         crossings.iter_mut().any(|crossings| {
             crossings.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
             crossings.iter().enumerate().any(|(at, (_, comes_in))| *comes_in != (at % 2 == 0))
+        })
+    }
+
+    /// The same for an outline of few edges, looked at on both sides of every latitude where one of them ends: between
+    /// two of these, lines that cross have changed places.
+    fn is_tangled_anywhere(&self) -> bool {
+        let mut lines: Vec<([f64; 4], bool)> = Vec::new();
+        self.directed_edges(&mut |edge, left| lines.push((edge, (edge[3] < edge[1]) == left)));
+        let mut ends: Vec<f64> = lines.iter().flat_map(|(edge, _)| [edge[1], edge[3]]).collect();
+        ends.sort_unstable_by(f64::total_cmp);
+        ends.dedup();
+        let tangled_at = |latitude: f64| {
+            let crosses = |edge: &[f64; 4]| (edge[1] < latitude) != (edge[3] < latitude);
+            let mut crossings: Vec<(f64, bool)> = lines
+                .iter()
+                .filter(|(edge, _)| crosses(edge))
+                .map(|([ax, ay, bx, by], comes_in)| (ax + (latitude - ay) / (by - ay) * (bx - ax), *comes_in))
+                .collect();
+            crossings.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+            crossings.iter().enumerate().any(|(at, (_, comes_in))| *comes_in != (at % 2 == 0))
+        };
+        ends.windows(2).any(|pair| {
+            let step = (pair[1] - pair[0]) * 1e-3;
+            tangled_at(pair[0] + step) || tangled_at(pair[1] - step)
         })
     }
 
@@ -199,6 +233,15 @@ impl Outline {
         text.push_str("]}");
         text
     }
+}
+
+/// As many slabs as asked for, or fewer: edges are noted in every slab that they pass, and long ones pass many.
+pub(crate) fn few_enough(most: usize, edges: usize, noted: impl Fn(usize) -> usize) -> usize {
+    let mut slabs = most.max(1);
+    while slabs > 1 && noted(slabs) > (edges * 8).max(1 << 16) {
+        slabs /= 2;
+    }
+    slabs
 }
 
 /// Twice the area that a ring encloses, below zero where it goes with the clock.

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use crate::Outline;
+use crate::outline::few_enough;
 
 /// Edges of a cell, on average.
 const EDGES_OF_A_CELL: usize = 5;
@@ -67,6 +68,17 @@ impl Grid {
         // As many rows as make cells twice as wide as high, in degrees that about is square.
         let across = ((cells as f64 * (east - west) / (north - south)).sqrt() as usize).clamp(1, cells);
         let up = (cells / across).max(1);
+        // Fewer where many edges are long.
+        let noted = |axis: usize, from: f64, size: f64, count: usize| -> usize {
+            let place =
+                |value: f64| (((value - from) / size * count as f64).max(0.0) as usize).min(count - 1);
+            let span = |edge: [f64; 4]| {
+                place(edge[axis].max(edge[axis + 2])) - place(edge[axis].min(edge[axis + 2])) + 1
+            };
+            one.iter().chain(other).map(|outline| outline.edges().map(span).sum::<usize>()).sum()
+        };
+        let across = few_enough(across, edges, |count| noted(0, west, east - west, count));
+        let up = few_enough(up, edges, |count| noted(1, south, north - south, count));
         // A hair more than the extent, so that the grid's lines seldom meet a vertex of a round coordinate.
         let (width, height) = ((east - west) * (1.0 + 1e-9), (north - south) * (1.0 + 1e-9));
         Some(Grid {

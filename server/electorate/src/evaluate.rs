@@ -8,6 +8,9 @@ use crate::{Electorate, Turnout};
 /// So many elections, or fewer, are told apart without counters: "two of the last three" needs two levels.
 const LEVELS: usize = 4;
 
+/// Ranges of a filter, at most, whose bitmap is made when the filter is made ready; the others are compared.
+const MOST_BITMAPS: usize = 4;
+
 /// A filter made ready for one electorate.
 #[derive(Debug)]
 pub struct Filter {
@@ -76,7 +79,7 @@ impl Filter {
         let mut filter = Filter { node, words };
         // A ladder speaks of everybody: for few words comparing is quicker.
         if filter.words() * 4 >= electorate.words() {
-            filter.node.climb(electorate);
+            filter.node.climb(electorate, &mut { MOST_BITMAPS });
         }
         filter
     }
@@ -139,10 +142,12 @@ impl Node {
     }
 
     /// Turns ranges of columns that have a ladder into its rungs.
-    fn climb(&mut self, electorate: &Electorate) {
+    fn climb(&mut self, electorate: &Electorate, bitmaps: &mut usize) {
         match self {
-            Node::All(list) | Node::Any(list) => list.iter_mut().for_each(|node| node.climb(electorate)),
-            Node::Not(inner) => inner.climb(electorate),
+            Node::All(list) | Node::Any(list) => {
+                list.iter_mut().for_each(|node| node.climb(electorate, bitmaps));
+            }
+            Node::Not(inner) => inner.climb(electorate, bitmaps),
             Node::Between { column, low, high } if *low <= *high => {
                 let Some(ladder) = electorate.columns[*column].ladder(electorate.rows) else { return };
                 let below = low.checked_sub(1);
@@ -150,7 +155,9 @@ impl Node {
                     (below.map_or(Some(Bound::Nobody), |code| ladder.bound(code)), ladder.bound(*high));
                 *self = match (above, upto) {
                     (Some(above), Some(upto)) => Node::Steps { column: *column, above, upto },
+                    _ if *bitmaps == 0 => return,
                     _ => {
+                        *bitmaps -= 1;
                         let side = |bound: Option<Bound>, code: u32| match bound {
                             Some(Bound::Nobody) => Node::Nobody,
                             Some(Bound::Everybody) => Node::All(Vec::new()),

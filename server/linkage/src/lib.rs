@@ -8,7 +8,7 @@
 //! voters.finish();
 //! let mut list = voters.batch();
 //! list.push(&Record { last_name: Some("Marlow"), first_name: Some("William"), birth: Some(Birth::year(1961)), ..Record::default() });
-//! let linked = link(&list, &Options::default(), &|_| true, &|_| true);
+//! let linked = link(&list, &Options::default(), &|_| true, &|_| true).expect("few pairs");
 //! let found = linked.matches[0];
 //! assert_eq!((found.listed, found.voter), (0, 0));
 //! assert_eq!(linked.evidence(&found)[1].map(|(level, _)| level), Some("same"));
@@ -24,6 +24,7 @@ mod records;
 mod text;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -86,6 +87,12 @@ impl Linked<'_> {
     }
 }
 
+/// So little is known of the people of a list that more voters would fit than can be weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooManyPairs;
+
+/// Pairs that are weighed at most: half a gigabyte.
+const MOST_PAIRS: usize = 40_000_000;
 /// Voters that are gone through in one piece.
 const PIECE: usize = 1 << 14;
 /// Pairs below these odds are not looked at again: ten times less likely than the least that is ever shown.
@@ -108,7 +115,7 @@ pub fn link<'a>(
     options: &Options,
     visible: &(dyn Fn(u32) -> bool + Sync),
     go_on: &(dyn Fn(usize) -> bool + Sync),
-) -> Linked<'a> {
+) -> Result<Linked<'a>, TooManyPairs> {
     let reference = list.reference;
     let (voters, rows) = (reference.rows(), list.rows());
     let voter_of = |pair: &Pair| &reference.people[pair.voter as usize];
@@ -116,17 +123,19 @@ pub fn link<'a>(
     let twin_of = blocking::twins(&list.people);
     let mut out: Vec<bool> = (0..rows).map(|row| twin_of[row] as usize != row).collect();
     let comparer = Comparer::new(list);
+    let found_pairs = AtomicUsize::new(0);
     let find = |blocks: &Blocks, free: &(dyn Fn(usize) -> bool + Sync)| -> Vec<Vec<Pair>> {
         let pieces = reference.people.par_chunks(PIECE).enumerate();
         let pairs = pieces.map(|(piece, people)| {
             let mut pairs = Vec::new();
-            if go_on(people.len()) {
+            if found_pairs.load(Ordering::Relaxed) <= MOST_PAIRS && go_on(people.len()) {
                 let free = |at: usize| free(piece * PIECE + at);
                 blocks.pairs(people, free, |at, listed| {
                     let pattern = pattern(&comparer.levels(&people[at], &list.people[listed as usize]));
                     pairs.push(Pair { voter: (piece * PIECE + at) as u32, listed, pattern });
                 });
             }
+            found_pairs.fetch_add(pairs.len(), Ordering::Relaxed);
             pairs
         });
         pairs.collect()
@@ -135,6 +144,9 @@ pub fn link<'a>(
     let taken = plain_cases(&mut pieces, voters, &mut out);
     let free = |voter: usize| visible(voter as u32) && !(options.one_to_one && taken[voter]);
     pieces.extend(find(&Blocks::all(&list.people, &out), &free));
+    if found_pairs.load(Ordering::Relaxed) > MOST_PAIRS {
+        return Err(TooManyPairs);
+    }
     let mut model = Model::assumed(&reference.chances, voters, rows);
     if rows >= options.learn_from {
         let mut patterns = Patterns::default();
@@ -182,7 +194,7 @@ pub fn link<'a>(
             .unwrap_or(std::cmp::Ordering::Equal)
     });
     let prior = model.prior(options.one_to_one).log2();
-    Linked { matches: found, prior, model, reference }
+    Ok(Linked { matches: found, prior, model, reference })
 }
 
 /// Keeps the pairs of those who were paired with one person only, marks the listed of them as `out`, and tells which

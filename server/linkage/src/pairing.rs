@@ -92,14 +92,21 @@ fn settle(edges: &[Edge], group: &[u32]) -> Vec<(u32, f64)> {
     let odds: Vec<f64> = group.iter().map(|at| edges[*at as usize].odds).collect();
     // What each pair is told by its two ends: how free they are of other matches.
     let mut free = [vec![1.0f64; group.len()], vec![1.0f64; group.len()]];
+    let mut behind: Vec<f64> = Vec::new();
     for _ in 0..ROUNDS {
         let mut change = 0.0f64;
         for (side, nodes) in [(0, &by_listed), (1, &by_voter)] {
             for node in nodes {
-                for place in node {
-                    let others = node.iter().filter(|other| *other != place);
-                    let weight: f64 = others.map(|other| odds[*other] * free[1 - side][*other]).sum();
-                    let next = 1.0 / (1.0 + weight);
+                // What the others of a node weigh: all before it and all behind it.
+                behind.clear();
+                behind.push(0.0);
+                for place in node.iter().rev() {
+                    behind.push(behind[behind.len() - 1] + odds[*place] * free[1 - side][*place]);
+                }
+                let mut before = 0.0;
+                for (at, place) in node.iter().enumerate() {
+                    let next = 1.0 / (1.0 + before + behind[node.len() - 1 - at]);
+                    before += odds[*place] * free[1 - side][*place];
                     change = change.max((next - free[side][*place]).abs());
                     free[side][*place] = next;
                 }

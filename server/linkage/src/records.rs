@@ -79,6 +79,7 @@ impl Person {
 fn zip_code(text: &str) -> u32 {
     let text = text.trim();
     let five = text.split('-').next().unwrap_or_default();
+    let five = if five.len() == 9 { five.get(..5).unwrap_or(five) } else { five };
     match five.parse() {
         Ok(number) if five.len() <= 5 => number,
         _ if text.is_empty() => 0,

@@ -124,7 +124,7 @@ fn reference(town: &[Someone]) -> Reference {
 fn matched<'a>(voters: &'a Reference, listed: &[Someone], options: &Options) -> Linked<'a> {
     let mut list = voters.batch();
     listed.iter().for_each(|someone| list.push(&someone.record()));
-    link(&list, options, &|_| true, &|_| true)
+    link(&list, options, &|_| true, &|_| true).expect("few pairs")
 }
 
 #[test]
@@ -200,7 +200,8 @@ fn little_is_enough_and_short_forms_and_exchanged_names_are_understood() {
     let one = |record: &Record| {
         let mut list = voters.batch();
         list.push(record);
-        let linked = link(&list, &Options { least: 0.2, ..Options::default() }, &|_| true, &|_| true);
+        let linked = link(&list, &Options { least: 0.2, ..Options::default() }, &|_| true, &|_| true)
+            .expect("few pairs");
         linked.matches.first().map(|found| (found.voter, linked.evidence(found)))
     };
     let name = Record { last_name: Some("Hollowell"), first_name: Some("Bill"), ..Record::default() };
@@ -230,7 +231,7 @@ fn who_is_listed_twice_in_the_same_words_is_found_twice_and_the_invisible_are_no
     let mut list = voters.batch();
     [&town[7], &town[7], &town[8]].iter().for_each(|someone| list.push(&someone.record()));
     let rows = |visible: &(dyn Fn(u32) -> bool + Sync)| -> Vec<(u32, u32)> {
-        let linked = link(&list, &Options::default(), visible, &|_| true);
+        let linked = link(&list, &Options::default(), visible, &|_| true).expect("few pairs");
         linked.matches.iter().map(|found| (found.listed, found.voter)).collect()
     };
     assert_eq!(rows(&|_| true), [(0, 7), (1, 7), (2, 8)]);

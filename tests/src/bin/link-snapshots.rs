@@ -79,7 +79,7 @@ fn main() -> Result<(), Failure> {
     voters.finish();
     let mut list = voters.batch();
     each(&right, |record| list.push(record))?;
-    let linked = link(&list, &Options::default(), &|_| true, &|_| true);
+    let linked = link(&list, &Options::default(), &|_| true, &|_| true).map_err(|_| "too many pairs")?;
     let found = &linked.matches;
     let (seconds, cpu) = (started.elapsed().as_secs_f64(), processor_seconds() - before);
     let (left, right) = (truth(&left), truth(&right));

@@ -9,9 +9,11 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::{Stream, StreamExt};
 
+use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::jobs::JobState;
+use crate::keys::{Right, Role};
 use crate::reply::Segments;
 
 /// How often progress is looked at for those who follow a job.
@@ -19,6 +21,14 @@ const TICK: Duration = Duration::from_millis(250);
 
 fn unknown(id: &str) -> ApiError {
     ApiError::not_found(format!("no job {id}; jobs are forgotten when the server stops"))
+}
+
+/// Refuses jobs that are not the caller's to see: those about people are for the key that started them, and admins.
+/// Says whether the caller started it.
+fn seen_by(app: &App, caller: &Caller, id: &str) -> Result<bool, ApiError> {
+    let (kind, owner) = app.jobs.of_whom(id).ok_or_else(|| unknown(id))?;
+    let own = owner == caller.key;
+    if kind == "match" && !own && caller.role != Role::Admin { Err(unknown(id)) } else { Ok(own) }
 }
 
 /// A job's state.
@@ -29,7 +39,12 @@ fn unknown(id: &str) -> ApiError {
     params(("id" = String, Path, description = "Job id")),
     responses((status = 200, body = JobState), (status = 404, body = Problem))
 )]
-pub async fn one(State(app): State<App>, Segments(id): Segments<String>) -> Result<Json<JobState>, ApiError> {
+pub async fn one(
+    State(app): State<App>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Result<Json<JobState>, ApiError> {
+    seen_by(&app, &caller, &id)?;
     app.jobs.get(&id).map(Json).ok_or_else(|| unknown(&id))
 }
 
@@ -41,7 +56,17 @@ pub async fn one(State(app): State<App>, Segments(id): Segments<String>) -> Resu
     params(("id" = String, Path, description = "Job id")),
     responses((status = 202, description = "asked to stop"), (status = 404, body = Problem))
 )]
-pub async fn cancel(State(app): State<App>, Segments(id): Segments<String>) -> Result<StatusCode, ApiError> {
+pub async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Result<StatusCode, ApiError> {
+    let own = seen_by(&app, &caller, &id);
+    if !matches!(own, Ok(true)) && !caller.role.has(Right::Load) {
+        let detail = "a job is cancelled by the key that started it, or by one that may load";
+        return Err(ApiError::forbidden(detail));
+    }
+    own?;
     if app.jobs.cancel(&id) { Ok(StatusCode::ACCEPTED) } else { Err(unknown(&id)) }
 }
 
@@ -55,8 +80,10 @@ pub async fn cancel(State(app): State<App>, Segments(id): Segments<String>) -> R
 )]
 pub async fn events(
     State(app): State<App>,
+    caller: Caller,
     Segments(id): Segments<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    seen_by(&app, &caller, &id)?;
     let follow = app.jobs.follow(&id).ok_or_else(|| unknown(&id))?;
     let states = futures::stream::unfold(Some((app, follow, None)), move |step| {
         let id = id.clone();

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use utoipa::ToSchema;
 
+use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::jobs::{Claim, JobState};
@@ -52,6 +53,7 @@ pub struct LoadBody {
 )]
 pub async fn create(
     State(app): State<App>,
+    caller: Caller,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -69,13 +71,13 @@ pub async fn create(
     };
     let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_string);
     let key = key.as_deref().map(|key| (key, hash));
-    let before = key.and_then(|(key, body)| app.jobs.before(key, &body));
+    let before = key.and_then(|(key, body)| app.jobs.before("load", &caller.key, key, &body));
     let claim = match before {
         Some(claim) => claim,
         None => {
             // Only what can be done becomes a job.
             let load = plan(&app, &body, uploads.as_ref().map(|folder| folder.path()))?;
-            match app.jobs.claim("load", key) {
+            match app.jobs.claim("load", &caller.key, key) {
                 Claim::New(id, progress) => {
                     let derive = body.derive.unwrap_or(true);
                     tokio::spawn(work(app.clone(), id.clone(), load, derive, progress, uploads));

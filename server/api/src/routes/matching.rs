@@ -27,8 +27,6 @@ use crate::serving::Serving;
 
 /// Lists of so many people or fewer are answered at once.
 const AT_ONCE: usize = 1_000;
-/// People of a list.
-const MOST: usize = 100_000;
 
 /// One person, or a list.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -87,21 +85,30 @@ pub async fn start(
 ) -> Result<Response, ApiError> {
     let format = common.format(&headers)?;
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let hash = blake3::hash(&body);
+    // What decides the answer besides the people is part of what an idempotency key stands for.
+    let asked = format!("{:?} {:?} {:?} {media}", params.least, params.one_to_one, common.as_of);
+    let hash = blake3::Hasher::new().update(asked.as_bytes()).update(&body).finalize();
     let is_csv = media.starts_with("text/csv");
     let reading = move || {
-        let (people, one) = if is_csv { (people::of_csv(&body)?, false) } else { of_json(&body)? };
-        if people.is_empty() || people.len() > MOST {
-            return Err(ApiError::bad_request(format!("give between 1 and {MOST} people")));
+        if is_csv {
+            let (people, lines) = people::of_csv(&body)?;
+            let known =
+                people::read(&people, |row, field| format!("line {} {field}", lines[row]).trim_end().into())?;
+            return Ok((people, known, false));
         }
-        let known = match (is_csv, one) {
-            (true, _) => people::read(&people, None)?,
-            (_, true) => vec![people::read_one(&people[0], "/record")?],
-            _ => people::read(&people, Some("/records"))?,
+        let (people, one) = of_json(&body)?;
+        let place =
+            |row: usize, field: &str| format!("/records/{row}/{field}").trim_end_matches('/').to_string();
+        let known = match one {
+            true => vec![people::read_one(&people[0], "/record")?],
+            false => people::read(&people, place)?,
         };
         Ok((people, known, one))
     };
     let (people, known, one) = app.run(reading).await?;
+    if people.is_empty() {
+        return Err(people::too_many());
+    }
     let least = params.least.unwrap_or(if one { 0.01 } else { 0.5 });
     if !(0.01..=1.0).contains(&least) {
         return Err(ApiError::bad_request("least is a probability, 0.01 to 1"));
@@ -109,7 +116,9 @@ pub async fn start(
     let one_to_one = params.one_to_one.unwrap_or(true) && !one;
     let options = Options { one_to_one, least, ..Options::default() };
     let serving = reply::serving_of(&app, &common, common.as_of.as_deref()).await?;
-    let wanted = Wanted { options, everybody: !one, most: if one { 100 } else { 1 } };
+    // What a name weighs tells how many bear it: a key that is limited to districts is told whole bits.
+    let digits = if caller.limit().is_null() { 100.0 } else { 1.0 };
+    let wanted = Wanted { options, everybody: !one, most: if one { 100 } else { 1 }, digits };
     let allowed = allowed(&app, &serving, &caller).await?;
     let task = Task { people, known, allowed, wanted };
     if task.people.len() > AT_ONCE {
@@ -121,6 +130,10 @@ pub async fn start(
 }
 
 fn of_json(body: &[u8]) -> Result<(Vec<Person>, bool), ApiError> {
+    // Told before so many people are made of it.
+    if body.iter().filter(|byte| **byte == b'{').count() > people::MOST + 1 {
+        return Err(people::too_many());
+    }
     let request: MatchRequest =
         serde_json::from_slice(body).map_err(|error| ApiError::bad_request(error.to_string()))?;
     match request {
@@ -164,9 +177,7 @@ fn begin(
     task: Task,
 ) -> Result<Response, ApiError> {
     let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
-    // A key of one caller is no other caller's.
-    let key = key.map(|key| format!("match {} {key}", caller.key));
-    let id = match app.jobs.claim("match", key.as_deref().map(|key| (key, hash))) {
+    let id = match app.jobs.claim("match", &caller.key, key.map(|key| (key, hash))) {
         Claim::Different => {
             return Err(ApiError::conflict("the idempotency key came with another body before"));
         }
@@ -199,8 +210,11 @@ fn begin(
                         Ok(result)
                     }
                     Ok((_, None)) => Err("cancelled".to_string()),
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => Err(error.told()),
                 };
+                if told.is_err() {
+                    app.jobs.release(&job);
+                }
                 app.jobs.update(&job, |state| match told {
                     Ok(result) => (state.state, state.progress, state.result) = ("done", 1.0, Some(result)),
                     Err(error) => (state.state, state.error) = ("failed", Some(error)),
