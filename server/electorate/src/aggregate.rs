@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use bellwether_schema::ids::Kind;
 
-use crate::evaluate::Filter;
 use crate::fingerprint::mix;
 use crate::groups::Firsts;
+use crate::prepared::Filter;
 use crate::{Coding, Electorate, kind_index};
 
 /// What voters are grouped by.

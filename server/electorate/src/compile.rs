@@ -5,8 +5,8 @@ use bellwether_schema::ids::{CONTACT_RESULTS, Kind};
 use chrono::NaiveDate;
 use serde_json::Value;
 
-use crate::evaluate::{Filter, Node};
 use crate::filter::{Elections, Fault, Test, Where};
+use crate::prepared::{Filter, Node};
 use crate::{Coding, Column, Electorate, kind_index, nearest};
 
 /// Codes that the schema knows for a field, whether or not a voter has them.

@@ -15,6 +15,7 @@ mod fingerprint;
 mod groups;
 mod ladder;
 mod nearest;
+mod prepared;
 mod sliced;
 mod split;
 
@@ -26,12 +27,13 @@ use bellwether_schema::ids::Kind;
 pub use aggregate::{Cell, Cells, Grouping, Key, Measures, Sum};
 pub use builder::{Builder, Row};
 pub use compile::Outlines;
-pub use evaluate::{Counts, Filter};
+pub use evaluate::Counts;
 pub use filter::{Fault, Test, Where};
 pub use fingerprint::mix;
 use groups::Groups;
 use ladder::Ladder;
 pub use nearest::nearest;
+pub use prepared::Filter;
 use sliced::Sliced;
 
 /// Codes of a column of texts, in the order of their first appearance; 0 is null.

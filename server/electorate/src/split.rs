@@ -2,7 +2,7 @@
 //! the end is counted a word at a time. For keys of few codes this takes a fraction of going from voter to voter.
 
 use crate::aggregate::{Grouping, Key, Store};
-use crate::evaluate::Filter;
+use crate::prepared::Filter;
 use crate::sliced::{CHUNK, Sliced, count, count_both};
 use crate::{Coding, Electorate};
 

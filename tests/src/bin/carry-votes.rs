@@ -9,6 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use bellwether_atlas::{Outline, overlay};
+use bellwether_tests::processor_seconds;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -41,14 +42,6 @@ fn read(path: &str) -> Result<Layer, Failure> {
         }
     }
     Ok(layer)
-}
-
-/// CPU seconds of this process.
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
 }
 
 fn main() -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use bellwether_linkage::{Birth, Options, Record, Reference, link};
+use bellwether_tests::processor_seconds;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -57,14 +58,6 @@ fn each(batches: &[RecordBatch], mut give: impl FnMut(&Record)) -> Result<(), Fa
         }
     }
     Ok(())
-}
-
-/// CPU seconds of this process.
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
 }
 
 fn main() -> Result<(), Failure> {
