@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod boundaries;
+pub mod centres;
 pub mod columns;
 pub mod convert;
 pub mod delimited;

@@ -1,17 +1,18 @@
 """Compares every district's report with SQL over the lake's files, run by an outside DuckDB.
 With a third argument
-it fails unless some precinct is cut by a line. Usage: reports.py LAKE URL [cut]"""
+it fails unless some precinct that a line cuts is shared out by that. Usage: reports.py LAKE URL [voters | people]"""
 
 import collections
 import sys
 
 import duckdb
 import pyarrow as pa
+import shapely
 
 import common
 
 lake, url = sys.argv[1:3]
-names = ["voters", "voter_history", "voter_districts", "geocodes", "results", "precinct_districts", "media_markets"]
+names = ["voters", "voter_history", "voter_districts", "geocodes", "results", "precinct_districts", "media_markets", "boundaries"]
 for name in names:
     globals()[name] = common.table(lake, name)
     duckdb.register(name, globals()[name])
@@ -21,7 +22,8 @@ columns = {
     "state_house": "d.state_house", "precinct": "d.precinct", "media_market": "d.media_market",
 }
 dimensions = {"party": "v.party", "gender": "v.gender", "status": "v.status"}
-# Shares of the oracle's own: by the voters of each part whose address was matched, else by area.
+# Shares of the oracle's own: by the voters of each part whose address was matched, where there are ten, else by its
+# people with the area as one more point, else by area.
 living = collections.Counter()
 for row in duckdb.sql(
     """SELECT d.precinct, d.congressional, d.state_senate, d.state_house FROM voter_districts d
@@ -34,15 +36,36 @@ for precinct, kind, district, share in duckdb.sql(
     "SELECT precinct_id, kind, district_id, share FROM precinct_districts"
 ).fetchall():
     parts[precinct, kind].append((district, share))
-rows, by_voters = [], 0
+centres = common.table(lake, "population_centres")
+points = shapely.points(centres["longitude"].to_numpy(), centres["latitude"].to_numpy())
+people = centres["population"].to_numpy()
+outlines = {}
+for id, kind, vintage, geometry in duckdb.sql(
+    "SELECT district_id, kind, vintage, geometry FROM boundaries ORDER BY vintage"
+).fetchall():
+    outlines[kind, id] = vintage, shapely.from_wkb(geometry)
+newest = {kind: max(vintage for (of, _), (vintage, _) in outlines.items() if of == kind) for kind, _ in outlines}
+inside = lambda kind, id: shapely.covers(outlines[kind, id][1], points)
+of_district = {
+    (kind, id): inside(kind, id) for (kind, id), (vintage, _) in outlines.items() if kind != "precinct" and vintage == newest[kind]
+}
+rows, by_voters, by_people = [], 0, 0
 for (precinct, kind), pieces in parts.items():
     voters = [living[precinct, kind, district] for district, _ in pieces]
-    cut = len(pieces) > 1 and sum(voters) > 0
+    cut = len(pieces) > 1 and sum(voters) >= 10
     by_voters += cut
-    for (district, share), count in zip(pieces, voters):
-        rows.append((precinct, kind, district, count / sum(voters) if cut else share))
-if len(sys.argv) > 3 and not by_voters:
-    common.fail("no precinct is shared out by its voters")
+    here = inside("precinct", precinct) if len(pieces) > 1 and not cut else None
+    lives = [people[here & of_district[kind, district]] for district, _ in pieces] if here is not None else [people[:0]]
+    total, points_within = sum(part.sum() for part in lives), sum(len(part) for part in lives)
+    by_people += total > 0
+    for at, ((district, share), count) in enumerate(zip(pieces, voters)):
+        if cut:
+            share = count / sum(voters)
+        elif total > 0:
+            share = (lives[at].sum() + total / points_within * share) / (total + total / points_within)
+        rows.append((precinct, kind, district, share))
+if len(sys.argv) > 3 and not {"voters": by_voters, "people": by_people}[sys.argv[3]]:
+    common.fail(f"no precinct is shared out by its {sys.argv[3]}")
 carried = pa.table(dict(zip(["precinct_id", "kind", "district_id", "share"], map(list, zip(*rows)))))
 checked = 0
 for kind, column in columns.items():

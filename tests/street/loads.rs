@@ -33,7 +33,7 @@ fn bad_files_are_refused_with_a_clear_message_and_change_nothing() {
     let cut = write(folder, "tl_2020_98_vtd20.geojson.gz", &packed[..packed.len() / 2]);
     check_refused(&lake, &["load", "boundaries", text(&cut)], "damaged");
     let empty = write(folder, "empty.csv", "");
-    for kind in ["results", "markets", "population", "addresses"] {
+    for kind in ["results", "markets", "population", "population-centres", "addresses"] {
         check_refused(&lake, &["load", kind, text(&empty)], "empty");
     }
     check_refused(&lake, &["load", "voters", text(&empty), "--state", "FK"], "empty");
@@ -56,6 +56,29 @@ fn bad_files_are_refused_with_a_clear_message_and_change_nothing() {
     let letters = write(folder, "vest_fk_2020_2020_vtd.csv", letters.join("\n"));
     check_refused(&lake, &["load", "results", text(&letters)], "votes are not a number");
     check_refused(&lake, &["load", "results", "/nowhere/results.csv"], "cannot read results.csv");
+}
+
+#[test]
+fn people_of_tracts_and_of_their_block_groups_are_not_counted_twice() {
+    let (folder, lake) = own_lake();
+    let mut lines = vec!["STATEFP,COUNTYFP,TRACTCE,BLKGRPCE,POPULATION,LATITUDE,LONGITUDE".to_string()];
+    let group = |at: usize| format!("98,001,{at:06},1,{at},+33.5,-043.5");
+    lines.extend((1..=400).map(group));
+    lines.extend([group(7), "98,001,000401,,5,+33.5,-043.5".into(), "98,001,000402,1,x,+33.5,-043.5".into()]);
+    lines.push("98,001,000403,1,5,+93.5,-043.5".into());
+    let groups = write(folder.path(), "CenPop2020_Mean_BG98.txt", lines.join("\n"));
+    let tracts = "STATEFP,COUNTYFP,TRACTCE,POPULATION,LATITUDE,LONGITUDE\n98,001,000007,7,+33.5,-043.5\n";
+    let tracts = write(folder.path(), "CenPop2020_Mean_TR98.txt", tracts);
+    let told =
+        succeed(&lake, &["load", "population-centres", "--max-rejects", "2", text(&groups), text(&tracts)]);
+    for reason in
+        ["came before", "another census level", "not a census code", "not a count", "not a coordinate"]
+    {
+        assert!(told.contains(reason), "{told}");
+    }
+    let sum =
+        succeed(&lake, &["sql", "SELECT count(*) AS n, sum(population) AS people FROM population_centres"]);
+    assert!(sum.contains("400") && sum.contains("80200"), "{sum}");
 }
 
 #[test]

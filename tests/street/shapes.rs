@@ -1,8 +1,10 @@
 //! Reports of shapes that nobody has loaded, and past votes carried onto them.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::harness::{Server, demo_lake, oracle, own_lake, succeed, text};
+use super::harness::{Server, demo_lake, demo_source, oracle, own_lake, succeed, text};
 
 fn sum(rows: &Value, fits: impl Fn(&Value) -> bool, what: &str) -> f64 {
     rows.as_array().into_iter().flatten().filter(|row| fits(row)).filter_map(|row| row[what].as_f64()).sum()
@@ -118,19 +120,11 @@ fn precincts_that_a_line_cuts_are_shared_out_by_the_voters_who_live_on_either_si
         );
     }
     // The same lines, loaded as districts: their own reports carry the votes alike, as an outside engine finds.
-    let folder = lake.parent().expect("a folder");
-    for (at, half) in halves().iter().enumerate() {
-        let code = format!("FK-{:02}", at + 1);
-        let feature =
-            json!({"type": "Feature", "properties": {"Code": code, "District": "Half"}, "geometry": half});
-        std::fs::write(folder.join(format!("{code}.geojson")), feature.to_string()).expect("written");
-    }
-    let files = ["FK-01.geojson", "FK-02.geojson"].map(|name| folder.join(name));
-    succeed(&lake, &["load", "boundaries", "--vintage", "2024", text(&files[0]), text(&files[1])]);
+    load_halves(&lake);
     succeed(&lake, &["derive"]);
     drop(server);
     let server = Server::start(&lake);
-    let told = oracle("reports.py", &[text(&lake), &server.url, "cut"]);
+    let told = oracle("reports.py", &[text(&lake), &server.url, "voters"]);
     assert!(told.contains("reports agree"), "{told}");
     // The lines of before have the report of their shape.
     let before = server.json("/v1/districts/congressional/FK-CD-01@2022/report");
@@ -153,6 +147,52 @@ fn precincts_that_a_line_cuts_are_shared_out_by_the_voters_who_live_on_either_si
             );
         }
     }
+}
+
+/// Loads the two halves as congressional districts of a later vintage.
+fn load_halves(lake: &Path) {
+    let folder = lake.parent().expect("a folder");
+    for (at, half) in halves().iter().enumerate() {
+        let code = format!("FK-{:02}", at + 1);
+        let feature =
+            json!({"type": "Feature", "properties": {"Code": code, "District": "Half"}, "geometry": half});
+        std::fs::write(folder.join(format!("{code}.geojson")), feature.to_string()).expect("written");
+    }
+    let files = ["FK-01.geojson", "FK-02.geojson"].map(|name| folder.join(name));
+    succeed(lake, &["load", "boundaries", "--vintage", "2024", text(&files[0]), text(&files[1])]);
+}
+
+#[test]
+fn precincts_with_few_voters_are_shared_out_by_the_people_who_live_on_either_side() {
+    let (_folder, lake) = own_lake();
+    let few = lake.parent().expect("a folder").join("voters_fk.csv");
+    let all = std::fs::read_to_string(demo_source("voters_fk.csv")).expect("voters");
+    std::fs::write(&few, all.lines().take(400).collect::<Vec<_>>().join("\n")).expect("written");
+    succeed(&lake, &["load", "voters", text(&few), "--state", "FK"]);
+    load_halves(&lake);
+    succeed(&lake, &["derive"]);
+    let server = Server::start(&lake);
+    let told = oracle("reports.py", &[text(&lake), &server.url, "people"]);
+    assert!(told.contains("reports agree"), "{told}");
+    let [one, _] = halves();
+    let (status, answer) = post(&server, "/v1/reports/shape", "application/json", one.to_string());
+    assert_eq!(status, 200, "{answer}");
+    let report = server.json("/v1/districts/congressional/FK-CD-01/report");
+    let mut checked = 0;
+    for mine in answer["results"].as_array().expect("results") {
+        let same = |row: &Value| {
+            ["election", "contest", "candidate", "party", "source"]
+                .iter()
+                .all(|name| row[*name] == mine[*name])
+        };
+        let (own, votes) = (sum(&report["results"], same, "votes"), mine["votes"].as_f64().expect("votes"));
+        if mine["source"].as_str().is_some_and(|source| source.starts_with("vest")) {
+            assert_eq!(mine["method"], "population", "{mine}");
+            assert!((own - votes).abs() < 1e-3 * own + 0.1, "{own} {mine}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "{checked}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod app;
 mod audit;
 pub mod commands;
 pub mod config;
+mod crosswalk;
 mod disclosure;
 mod entrance;
 mod error;

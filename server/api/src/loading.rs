@@ -10,8 +10,8 @@ use bellwether_loaders::boundaries::Hints;
 use bellwether_loaders::report::SourceFile;
 use bellwether_loaders::voters::{self, Which};
 use bellwether_loaders::{
-    Options, Progress, Reject, Report, Staged, addresses, boundaries, markets, outreach, population, results,
-    source,
+    Options, Progress, Reject, Report, Staged, addresses, boundaries, centres, markets, outreach, population,
+    results, source,
 };
 use bellwether_schema::ids::Kind;
 use clap::ValueEnum;
@@ -32,6 +32,8 @@ pub enum LoadKind {
     Boundaries,
     /// Census population by precinct, from ALARM VTD files.
     Population,
+    /// Where people live: centres of population of census block groups, or census blocks.
+    PopulationCentres,
     /// The crosswalk from counties to television markets.
     Markets,
     /// Address points: OpenAddresses CSV or the JSON list.
@@ -186,6 +188,7 @@ fn stage(
             boundaries::load(files, &hints, options, progress)
         }
         LoadKind::Population => population::load(files, options, progress),
+        LoadKind::PopulationCentres => centres::load(files, options, progress),
         LoadKind::Markets => markets::load(files, options, progress),
         LoadKind::Addresses => addresses::load(files, request.state.as_deref(), options, progress),
         LoadKind::Scores => outreach::load_scores(files, request.state.as_deref(), options, progress),

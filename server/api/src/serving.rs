@@ -15,6 +15,7 @@ use bellwether_schema::ids::Kind;
 use bellwether_warehouse::{Copy, Limits, SourceTable, questions};
 use tokio_util::sync::CancellationToken;
 
+use crate::crosswalk::People;
 use crate::error::ApiError;
 use crate::reply::CachedBody;
 use crate::shapes::PrecinctVotes;
@@ -39,6 +40,7 @@ pub struct Serving {
     electorate: OnceLock<Electorate>,
     linkage: OnceLock<Reference>,
     votes: OnceLock<PrecinctVotes>,
+    people: OnceLock<People>,
     lines: OnceLock<Lines>,
     answers: Mutex<HashMap<String, Arc<CachedBody>>>,
     /// Held by the reader of the voters that lists are matched with.
@@ -75,6 +77,7 @@ impl Serving {
             electorate: OnceLock::new(),
             linkage: OnceLock::new(),
             votes: OnceLock::new(),
+            people: OnceLock::new(),
             lines: OnceLock::new(),
             answers: Mutex::new(HashMap::new()),
             reading: Mutex::new(()),
@@ -131,6 +134,17 @@ impl Serving {
         }
         let votes = PrecinctVotes::read(self)?;
         Ok(self.votes.get_or_init(|| votes))
+    }
+
+    /// Where people live, read when it is first asked for.
+    pub fn people(&self) -> Result<&People, ApiError> {
+        if let Some(people) = self.people.get() {
+            return Ok(people);
+        }
+        let precincts = self.locators()?.iter().find(|locator| locator.kind == Kind::Precinct);
+        let points = questions::people(&self.copy)?;
+        let people = People::new(&points, precincts.map(|locator| &locator.layer));
+        Ok(self.people.get_or_init(|| people))
     }
 
     /// Every district that is known.
@@ -332,6 +346,7 @@ impl Releases {
                 let started = std::time::Instant::now();
                 let electorate = serving.electorate()?;
                 serving.precinct_votes()?;
+                serving.people()?;
                 serving.lines()?;
                 let (rows, bytes) = (electorate.rows(), electorate.memory());
                 let seconds = started.elapsed().as_secs_f64();

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bellwether_atlas::{Layer, Outline, fractions};
-use bellwether_electorate::{Electorate, Filter, Grouping, Key, Measures};
+use bellwether_electorate::{Electorate, Filter, Grouping, Measures};
 use bellwether_schema::ids::Kind;
 use bellwether_warehouse::questions;
 use serde_json::{Map, Value, json};
 
+use crate::crosswalk::{Carried, Found, Method, People, carry};
 use crate::disclosure::{Disclosure, complementary};
 use crate::error::ApiError;
 use crate::grouping::named_key;
@@ -87,42 +88,6 @@ pub enum Territory {
     Precincts(Vec<String>),
 }
 
-/// Who lives in an area and which precincts it covers.
-struct Found {
-    id: Value,
-    voters: Vec<u64>,
-    /// Position among the precincts, fraction of its area.
-    precincts: Vec<(usize, f64)>,
-}
-
-/// How much of a precinct's votes are an area's.
-#[derive(Clone, Copy)]
-struct Carried {
-    share: f64,
-    method: Method,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Method {
-    Counted,
-    Voters,
-    Area,
-}
-
-impl Method {
-    fn name(self) -> &'static str {
-        match self {
-            Method::Counted => "counted",
-            Method::Voters => "voters",
-            Method::Area => "area",
-        }
-    }
-}
-
-/// Shares of one precinct that sum to one within this are those of a plan that divides it up: they are scaled to one, so
-/// that the plan keeps every vote.
-const CLOSES: f64 = 0.02;
-
 /// The reports of the areas, in their order. `bound` limits the voters to those that the caller may ask about.
 ///
 /// Time grows with the edges of the areas and of the precincts that they cut, and with the voters near them.
@@ -140,8 +105,10 @@ pub fn reports(
     let layer = precincts.map(|locator| &locator.layer);
     let cut = cuts(&areas, layer);
     let both: Vec<(Area, Vec<(usize, f64)>)> = areas.into_iter().zip(cut).collect();
-    let found = in_parallel(both, |(area, cut)| find(area, cut, electorate, &place, bound.as_deref()))?;
-    let carried = carry(&found, electorate, ids, rule.is_none());
+    let people = serving.people()?;
+    let found =
+        in_parallel(both, |(area, cut)| find(area, cut, electorate, people, &place, bound.as_deref()))?;
+    let carried = carry(&found, electorate, people, ids, rule.is_none());
     let votes = serving.precinct_votes()?;
     let both: Vec<(Found, Vec<(usize, Carried)>)> = found.into_iter().zip(carried).collect();
     in_parallel(both, |(found, carried)| {
@@ -201,11 +168,15 @@ fn find(
     area: Area,
     cut: Vec<(usize, f64)>,
     electorate: &Electorate,
+    people: &People,
     place: &HashMap<&str, usize>,
     bound: Option<&[u64]>,
 ) -> Result<Found, ApiError> {
-    let (mut voters, precincts) = match &area.shape {
-        Territory::Outline(outline) => (electorate.within(outline), cut),
+    let (mut voters, precincts, people) = match &area.shape {
+        Territory::Outline(outline) => {
+            let people = people.within(outline, &cut);
+            (electorate.within(outline), cut, people)
+        }
         Territory::Precincts(ids) => {
             let voters = electorate.of_precincts(ids.iter().map(String::as_str));
             let unknown: Vec<&str> =
@@ -214,74 +185,13 @@ fn find(
                 let detail = format!("no outlines of the precincts {} are loaded", unknown.join(", "));
                 return Err(ApiError::bad_request(detail));
             }
-            (voters, ids.iter().map(|id| (place[id.as_str()], 1.0)).collect())
+            (voters, ids.iter().map(|id| (place[id.as_str()], 1.0)).collect(), HashMap::new())
         }
     };
     if let Some(bound) = bound {
         voters.iter_mut().zip(bound).for_each(|(voters, bound)| *voters &= bound);
     }
-    Ok(Found { id: area.id, voters, precincts })
-}
-
-/// Voters of each precinct who live at a matched address, among those of a bitmap.
-fn homes(electorate: &Electorate, voters: &[u64]) -> HashMap<String, f64> {
-    let Some(located) = electorate.column("located") else { return HashMap::new() };
-    let by = vec![Key::District(Kind::Precinct), Key::Field(located)];
-    let grouping = Grouping { by, measures: Measures::default() };
-    let groups = electorate.group(&Filter::of_bitmap(voters.to_vec()), &grouping);
-    let mut homes = HashMap::new();
-    for cell in groups.cells {
-        let precinct = electorate.label(&grouping.by[0], cell.codes[0]);
-        if let (Some(precinct), "address") =
-            (precinct.as_str(), electorate.label(&grouping.by[1], cell.codes[1]).as_str().unwrap_or_default())
-        {
-            homes.insert(precinct.to_string(), cell.voters as f64);
-        }
-    }
-    homes
-}
-
-/// What each area has of each precinct's votes: all where it lies within, else the share of the precinct's voters who
-/// live there, else the share of its area.
-fn carry(
-    found: &[Found],
-    electorate: &Electorate,
-    ids: &[String],
-    by_voters: bool,
-) -> Vec<Vec<(usize, Carried)>> {
-    // A share of voters is an exact count over another one: callers without a right to persons get that of the area.
-    let cut =
-        by_voters && found.iter().any(|found| found.precincts.iter().any(|(_, fraction)| *fraction < 1.0));
-    let everyone =
-        if cut { homes(electorate, &vec![!0; electorate.rows().div_ceil(64)]) } else { HashMap::new() };
-    let mut sums: HashMap<usize, f64> = HashMap::new();
-    let mut carried: Vec<Vec<(usize, Carried)>> = Vec::with_capacity(found.len());
-    for found in found {
-        let here = if cut { homes(electorate, &found.voters) } else { HashMap::new() };
-        let one = |(precinct, fraction): &(usize, f64)| {
-            if *fraction == 1.0 {
-                return (*precinct, Carried { share: 1.0, method: Method::Counted });
-            }
-            let id = &ids[*precinct];
-            let carried = match everyone.get(id).filter(|all| **all > 0.0) {
-                Some(all) => {
-                    Carried { share: here.get(id).map_or(0.0, |here| here / all), method: Method::Voters }
-                }
-                None => Carried { share: *fraction, method: Method::Area },
-            };
-            (*precinct, carried)
-        };
-        let list: Vec<(usize, Carried)> = found.precincts.iter().map(one).collect();
-        list.iter().for_each(|(precinct, carried)| *sums.entry(*precinct).or_insert(0.0) += carried.share);
-        carried.push(list);
-    }
-    for (precinct, carried) in carried.iter_mut().flatten() {
-        let sum = sums[precinct];
-        if carried.method != Method::Counted && sum != 1.0 && (sum - 1.0).abs() <= CLOSES {
-            carried.share /= sum;
-        }
-    }
-    carried
+    Ok(Found { id: area.id, voters, precincts, people })
 }
 
 /// Votes by candidate, the newest election first, with what the true count cannot be below or above.

@@ -80,6 +80,60 @@ pub fn share_out_precincts(bench: &Bench) -> Result<(), Error> {
     Ok(())
 }
 
+/// Fills `people_of_parts`: for every precinct and district the points of population that lie in both.
+pub fn locate_people(bench: &Bench) -> Result<(), Error> {
+    const TABLE: &str = "crosswalk";
+    let fail = |cause| Error::Warehouse { table: TABLE, cause };
+    bench.workshop.run(include_str!("sql/people_of_parts.sql")).map_err(fail)?;
+    let points = "SELECT population, longitude, latitude FROM population_centres ORDER BY area_id";
+    let answer = bench.workshop.ask(points, &[]).map_err(fail)?;
+    let column = |name: &str| -> Vec<f64> {
+        answer.doubles(name).into_iter().map(Option::unwrap_or_default).collect()
+    };
+    let (people, longitudes, latitudes) = (column("population"), column("longitude"), column("latitude"));
+    if people.is_empty() {
+        return Ok(());
+    }
+    // Precincts of several vintages lie over each other: a point is looked for in each vintage.
+    let mut vintages: BTreeMap<i64, (Vec<String>, Vec<Outline>)> = BTreeMap::new();
+    let (areas, outlines) = precincts(bench, TABLE)?;
+    for (area, outline) in areas.into_iter().zip(outlines) {
+        let (ids, outlines) = vintages.entry(area.vintage).or_default();
+        ids.push(area.id);
+        outlines.push(outline);
+    }
+    let locate = |outlines| Layer::new(outlines).locate_all(&longitudes, &latitudes);
+    let precincts: Vec<(Vec<String>, Vec<Option<u32>>)> =
+        vintages.into_values().map(|(ids, outlines)| (ids, locate(outlines))).collect();
+    for kind in &LOCATED[1..] {
+        let (districts, outlines) = newest(bench, kind, TABLE)?;
+        if districts.is_empty() {
+            continue;
+        }
+        let within = locate(outlines);
+        for (ids, of_precincts) in &precincts {
+            let mut parts: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
+            for (at, people) in people.iter().enumerate() {
+                if let (Some(precinct), Some(district)) = (of_precincts[at], within[at]) {
+                    let part = parts.entry((precinct, district)).or_default();
+                    *part = (part.0 + people, part.1 + 1.0);
+                }
+            }
+            let rows = parts.into_iter().map(|((precinct, district), (people, points))| {
+                vec![
+                    Param::text(&ids[precinct as usize]),
+                    Param::text(*kind),
+                    Param::text(&districts[district as usize].id),
+                    Param::Double(people),
+                    Param::Double(points),
+                ]
+            });
+            bench.workshop.append("people_of_parts", rows).map_err(fail)?;
+        }
+    }
+    Ok(())
+}
+
 /// Fills `middles` with a point well within each precinct.
 pub fn find_middles(bench: &Bench) -> Result<(), Error> {
     const TABLE: &str = "geocodes";

@@ -48,9 +48,9 @@ pub const RECIPES: &[Recipe] = &[
     },
     Recipe {
         table: "crosswalk",
-        inputs: &["precinct_districts", "voter_districts", "geocodes"],
-        revision: 1,
-        prepare: nothing,
+        inputs: &["precinct_districts", "voter_districts", "geocodes", "population_centres", "boundaries"],
+        revision: 2,
+        prepare: places::locate_people,
         select: include_str!("sql/crosswalk.sql"),
     },
     Recipe {
@@ -77,7 +77,7 @@ pub const RECIPES: &[Recipe] = &[
     Recipe {
         table: "district_results",
         inputs: &["results", "crosswalk", "boundaries", "media_markets"],
-        revision: 2,
+        revision: 3,
         prepare: number_vote_entries,
         select: include_str!("sql/district_results.sql"),
     },

@@ -107,6 +107,7 @@ pub fn invent(layout: &Layout, seed: u64, folder: &Path) -> Result<(), Error> {
     std::fs::write(&file, geojson(markets)).map_err(write_failed(&file))?;
 
     write_population(&folder.join(format!("alarm_{state}_2020_vtd.csv")), layout, &precincts)?;
+    write_centres(&folder.join(format!("CenPop2020_Mean_BG{fips}.txt")), &lattice, &precincts)?;
     for year in [2016, 2018, 2020] {
         write_votes(&folder.join(format!("vest_{state}_{year}_2020_vtd.csv")), year, &precincts)?;
     }
@@ -226,6 +227,38 @@ fn write_population(file: &Path, layout: &Layout, precincts: &[Precinct]) -> Res
         text.push('\n');
     }
     std::fs::write(file, text).map_err(write_failed(file))
+}
+
+/// Two block groups a precinct, with their centres of population.
+fn write_centres(file: &Path, lattice: &Lattice, precincts: &[Precinct]) -> Result<(), Error> {
+    let mut text = String::from("STATEFP,COUNTYFP,TRACTCE,BLKGRPCE,POPULATION,LATITUDE,LONGITUDE\n");
+    for precinct in precincts {
+        let shape = lattice.outline(|x, y| (x, y) == (precinct.x, precinct.y));
+        let people = (precinct.adults * 1.28).round();
+        let most = (people * (0.5 + 0.3 * (precinct.turnout - 0.6))).round();
+        for (group, people, place) in [(1, most, 0.3), (2, people - most, 0.7)] {
+            let (longitude, latitude) = between(&shape, place);
+            let (state, tract) = (&precinct.id[..2], precinct.number);
+            let county = precinct.county_code();
+            text.push_str(&format!(
+                "{state},{county},{tract:06},{group},{people},{latitude:+.6},{longitude:+011.6}\n"
+            ));
+        }
+    }
+    std::fs::write(file, text).map_err(write_failed(file))
+}
+
+/// The place at a fraction of the way from the south-west to the north-east of a shape's box.
+fn between(shape: &MultiPolygon<f64>, fraction: f64) -> (f64, f64) {
+    let all = shape.0.iter().flat_map(|polygon| polygon.exterior().0.iter());
+    let (mut low, mut high) = ([f64::MAX; 2], [f64::MIN; 2]);
+    for point in all {
+        for (at, value) in [point.x, point.y].into_iter().enumerate() {
+            (low[at], high[at]) = (low[at].min(value), high[at].max(value));
+        }
+    }
+    let at = |axis: usize| low[axis] + (high[axis] - low[axis]) * fraction;
+    (at(0), at(1))
 }
 
 /// Contests of one year: office, and the three letters of its candidates.

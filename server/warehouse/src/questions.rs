@@ -110,6 +110,11 @@ pub fn precinct_votes(copy: &Copy) -> Result<Answer, Error> {
     copy.ask(sql!("precinct_votes"), &[])
 }
 
+/// `population, longitude, latitude` of every point where people live.
+pub fn people(copy: &Copy) -> Result<Answer, Error> {
+    copy.ask(sql!("people"), &[])
+}
+
 /// Everything about one voter, with the row in which the electorate has them; a row a state that knows the id.
 pub fn voter(copy: &Copy, id: &str, state: Option<&str>) -> Result<Answer, Error> {
     copy.ask(sql!("voter"), &[Param::text(id), Param::optional(state)])

@@ -59,6 +59,7 @@ pub async fn run(_: &LakeArgs, args: DemoArgs) -> Outcome {
         (LoadKind::Boundaries, vec![source("dma_fk.geojson")]),
         (LoadKind::Markets, vec![source("county_dma_fk.csv")]),
         (LoadKind::Population, vec![source("alarm_fk_2020_vtd.csv")]),
+        (LoadKind::PopulationCentres, vec![source(&format!("CenPop2020_Mean_BG{fips}.txt"))]),
         (
             LoadKind::Results,
             [2016, 2018, 2020].map(|year| source(&format!("vest_fk_{year}_2020_vtd.csv"))).to_vec(),
@@ -103,8 +104,8 @@ async fn load_one(lake: &Lake, kind: LoadKind, files: Vec<PathBuf>) -> Outcome {
     let report = &loaded.report;
     let what = format!("{kind:?}").to_lowercase();
     match loaded.unchanged {
-        true => println!("  {what:<12} loaded already"),
-        false => println!("  {what:<12}{:>9} rows {:>8.2} s", report.rows_loaded, report.seconds),
+        true => println!("  {what:<18} loaded already"),
+        false => println!("  {what:<18}{:>9} rows {:>8.2} s", report.rows_loaded, report.seconds),
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ summed AS (
   SELECT
     entry, kind, id,
     sum(votes * share) AS votes,
-    max(CASE WHEN method = 'area' THEN 2 WHEN method = 'voters' THEN 1 ELSE 0 END) AS roughest,
+    max(CASE method WHEN 'area' THEN 3 WHEN 'population' THEN 2 WHEN 'voters' THEN 1 ELSE 0 END) AS roughest,
     sum(CASE WHEN method = 'counted' THEN votes ELSE 0.0 END) AS low,
     sum(votes) AS high
   FROM placed
@@ -50,7 +50,8 @@ summed AS (
 )
 SELECT
   e.source, e.state, s.kind, s.id, e.election, e.contest, e.candidate, e.party, e.party_raw, e.mode,
-  s.votes, CASE s.roughest WHEN 0 THEN 'counted' WHEN 1 THEN 'voters' ELSE 'area' END AS method, s.low, s.high
+  s.votes, CASE s.roughest WHEN 0 THEN 'counted' WHEN 1 THEN 'voters' WHEN 2 THEN 'population' ELSE 'area' END AS method,
+  s.low, s.high
 FROM summed s
 JOIN vote_entries e ON e.entry = s.entry
 ORDER BY s.kind, e.election, e.contest, s.id, e.candidate, e.party_raw, e.mode

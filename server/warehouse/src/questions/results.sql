@@ -23,7 +23,12 @@ rows AS (
 SELECT
   kind, district, election, contest, candidate, party, party_raw,
   round(sum(votes), 6) AS votes, mode,
-  CASE WHEN bool_or(method = 'area') THEN 'area' WHEN bool_or(method = 'voters') THEN 'voters' ELSE 'counted' END AS method,
+  CASE
+    WHEN bool_or(method = 'area') THEN 'area'
+    WHEN bool_or(method = 'population') THEN 'population'
+    WHEN bool_or(method = 'voters') THEN 'voters'
+    ELSE 'counted'
+  END AS method,
   round(sum(low), 6) AS low, round(sum(high), 6) AS high, source
 FROM rows
 GROUP BY kind, district, election, contest, candidate, party, party_raw, mode, source

@@ -1,0 +1,3 @@
+CREATE OR REPLACE TABLE people_of_parts (
+  precinct_id VARCHAR, kind VARCHAR, district_id VARCHAR, population DOUBLE, points DOUBLE
+)

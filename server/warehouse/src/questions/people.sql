@@ -1,0 +1,3 @@
+SELECT population, longitude, latitude
+FROM population_centres
+ORDER BY area_id
