@@ -71,9 +71,22 @@ impl Audit {
         text.push(b'\n');
         file.write_all(&text)?;
         file.sync_data()?;
+        note(&self.path, number + 1, &hash)?;
         *last = Some((number + 1, hash));
         Ok(())
     }
+}
+
+/// Where the log's end is noted beside it, so that lines cut off the end are missed.
+fn head(path: &Path) -> PathBuf {
+    path.with_extension("head")
+}
+
+/// Notes the last line. A killed process may leave the note a line behind the log, never before it.
+fn note(path: &Path, number: u64, hash: &str) -> std::io::Result<()> {
+    let partial = path.with_extension("head-partial");
+    std::fs::write(&partial, format!("{number} {hash}\n"))?;
+    std::fs::rename(partial, head(path))
 }
 
 /// Number and hash of the last whole line. A torn last line, of a process that was killed, is cut off: its answer was
@@ -99,11 +112,21 @@ fn tail(path: &Path) -> std::io::Result<(u64, String)> {
 }
 
 /// Checks the whole log: gives the number of lines and the hash of the last, or the first line that does not fit and why.
-pub fn verify(path: &Path) -> Result<(u64, String), String> {
+/// The log must hold the line that is noted beside it as its end, and one with the hash `noted` that its keeper wrote
+/// down at some time.
+pub fn verify(path: &Path, noted: Option<&str>) -> Result<(u64, String), String> {
+    let read = |path: &Path| match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some).map_err(|error| error.to_string()),
+    };
+    let end = read(&head(path))?;
+    let mut wanted: Vec<&str> = noted.into_iter().chain(end.as_deref().map(last_word)).collect();
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((0, String::new())),
-        Err(error) => return Err(error.to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && wanted.is_empty() => {
+            return Ok((0, String::new()));
+        }
+        Err(error) => return Err(format!("the log cannot be read: {error}")),
     };
     let mut before = String::new();
     let mut number = 0;
@@ -121,9 +144,22 @@ pub fn verify(path: &Path) -> Result<(u64, String), String> {
         if hash != line.hash {
             return Err(format!("line {place} was changed after it was written"));
         }
+        wanted.retain(|wanted| *wanted != hash);
         (before, number) = (hash, place);
     }
+    if !wanted.is_empty() {
+        return Err(format!(
+            "lines were cut off the end, after line {number}: one that is noted is not there"
+        ));
+    }
+    if number > 0 && end.is_none() {
+        return Err("the note of its end is not there".into());
+    }
     Ok((number, before))
+}
+
+fn last_word(text: &str) -> &str {
+    text.split_whitespace().next_back().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -149,20 +185,27 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("audit.ndjson");
         (0..3).for_each(|rows| Audit::new(path.clone()).record(entry(rows)).expect("recorded"));
-        assert_eq!(verify(&path).map(|(lines, _)| lines), Ok(3));
+        let whole = verify(&path, None).expect("a whole log");
+        assert_eq!(whole.0, 3);
+        assert_eq!(verify(&path, Some(&whole.1)), Ok(whole));
+        assert!(verify(&path, Some("0123")).is_err_and(|error| error.contains("cut off")));
         let text = std::fs::read_to_string(&path).expect("the log");
         let lines: Vec<&str> = text.lines().collect();
         for (changed, what) in [
             (text.replace("\"rows\":1", "\"rows\":7"), "changed"),
             (format!("{}\n{}\n", lines[0], lines[2]), "taken out"),
             (format!("{}\n{}\n", lines[1], lines[2]), "taken out"),
+            (format!("{}\n{}\n", lines[0], lines[1]), "cut off"),
+            (String::new(), "cut off"),
         ] {
             std::fs::write(&path, changed).expect("written");
-            assert!(verify(&path).is_err_and(|error| error.contains(what)));
+            assert!(verify(&path, None).is_err_and(|error| error.contains(what)));
         }
         // A line torn by a killed process is cut off, and the chain goes on.
         std::fs::write(&path, format!("{text}{{\"number\":4,")).expect("written");
         Audit::new(path.clone()).record(entry(9)).expect("recorded");
-        assert_eq!(verify(&path).map(|(lines, _)| lines), Ok(4));
+        assert_eq!(verify(&path, None).map(|(lines, _)| lines), Ok(4));
+        std::fs::remove_file(&path).expect("removed");
+        assert!(verify(&path, None).is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use bellwether_atlas::{Drawing, Layer, Outline};
+use bellwether_atlas::{Attribute, Drawing, Layer, Outline};
 use bellwether_electorate::Electorate;
 use bellwether_lake::{Lake, Release};
 use bellwether_linkage::Reference;
@@ -28,6 +28,8 @@ const EARLIER: usize = 3;
 const WAITING: usize = 32;
 /// Answers kept per release.
 const ANSWERS: usize = 4096;
+/// Maps whose figures are kept per release.
+const MAPS: usize = 16;
 /// Answers larger than this are made again each time.
 const LARGEST_ANSWER: usize = 64 << 10;
 
@@ -43,9 +45,14 @@ pub struct Serving {
     people: OnceLock<People>,
     lines: OnceLock<Lines>,
     answers: Mutex<HashMap<String, Arc<CachedBody>>>,
+    /// What the maps that were drawn last show of their districts, the newest last.
+    figures: Mutex<Vec<(String, Arc<Figures>)>>,
     /// Held by the reader of the voters that lists are matched with.
     reading: Mutex<()>,
 }
+
+/// Attributes of a map's districts, by their ids.
+pub type Figures = HashMap<String, Vec<(String, Attribute)>>;
 
 /// Vintages in which the lines of each district are loaded, the newest first, by kind and id.
 pub type Lines = HashMap<String, BTreeMap<String, Vec<i64>>>;
@@ -80,6 +87,7 @@ impl Serving {
             people: OnceLock::new(),
             lines: OnceLock::new(),
             answers: Mutex::new(HashMap::new()),
+            figures: Mutex::new(Vec::new()),
             reading: Mutex::new(()),
         }
     }
@@ -171,6 +179,20 @@ impl Serving {
         let text = |column: &str| answer.texts(column).into_iter().map(Option::unwrap_or_default);
         let markets = text("county_fips").zip(text("market_id").zip(text("market"))).collect();
         Ok(self.markets.get_or_init(|| markets))
+    }
+
+    pub fn figures(&self, map: &str) -> Option<Arc<Figures>> {
+        let figures = self.figures.lock().ok()?;
+        figures.iter().find(|(key, _)| key == map).map(|(_, figures)| figures.clone())
+    }
+
+    pub fn keep_figures(&self, map: String, figures: Arc<Figures>) {
+        if let Ok(mut kept) = self.figures.lock() {
+            if kept.len() >= MAPS {
+                kept.remove(0);
+            }
+            kept.push((map, figures));
+        }
     }
 
     pub fn cached(&self, key: &str) -> Option<Arc<CachedBody>> {

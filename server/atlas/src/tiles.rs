@@ -3,8 +3,8 @@
 use fast_mvt::{MvtGeometry, MvtLayerBuilder, MvtValueRef};
 use geo::{Coord, LineString, MultiPolygon, Polygon};
 
-use crate::Layer;
 use crate::topology::{Point, Topology};
+use crate::{Error, Layer};
 
 /// Units across a tile.
 const EXTENT: f64 = 4096.0;
@@ -83,8 +83,12 @@ impl Drawing {
         layer: &Layer,
         tile: Tile,
         attributes: impl Fn(usize) -> Vec<(String, Attribute)>,
-    ) -> Vec<u8> {
-        let Ok(mut drawn) = MvtLayerBuilder::new(name) else { return Vec::new() };
+    ) -> Result<Vec<u8>, Error> {
+        let broken = |what: &str, error: &dyn std::fmt::Display| Error::Broken {
+            id: what.to_string(),
+            detail: format!("it cannot be drawn: {error}"),
+        };
+        let mut drawn = MvtLayerBuilder::new(name).map_err(|error| broken(name, &error))?;
         let tolerance = TOLERANCE / EXTENT / f64::from(1u32 << tile.zoom);
         let tolerance = if tile.zoom == DEEPEST { 0.0 } else { tolerance };
         for district in layer.near(tile.window()) {
@@ -96,7 +100,8 @@ impl Drawing {
                 continue;
             }
             let shape = MvtGeometry::MultiPolygon(MultiPolygon(polygons));
-            let Ok(mut feature) = drawn.feature(&shape) else { return Vec::new() };
+            let mut feature =
+                drawn.feature(&shape).map_err(|error| broken(&format!("{name} {district}"), &error))?;
             feature.id(Some(district as u64));
             for (key, value) in attributes(district) {
                 let value = match &value {
@@ -108,7 +113,7 @@ impl Drawing {
             }
             drawn = feature.end();
         }
-        if drawn.num_features() == 0 { Vec::new() } else { drawn.encode() }
+        Ok(if drawn.num_features() == 0 { Vec::new() } else { drawn.encode() })
     }
 
     /// One polygon in units of the tile; none where nothing of it can be seen.

@@ -1,6 +1,5 @@
 //! Vector tiles: maps of districts with any aggregate to colour by.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -15,12 +14,13 @@ use utoipa::IntoParams;
 
 use crate::access::Caller;
 use crate::app::App;
+use crate::disclosure::Disclosure;
 use crate::error::{ApiError, Problem};
 use crate::grouped;
 use crate::grouping::Plan;
 use crate::population::Population;
 use crate::reply::{self, AsOf, Common, Params, Segments};
-use crate::serving::{Locator, Serving};
+use crate::serving::{Figures, Locator, Serving};
 use crate::universe::population_of;
 
 const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
@@ -108,8 +108,8 @@ pub async fn tile(
     let (filter, as_of) = population_of(&app, &params.filter()?, params.universe.as_deref(), &common)?;
     let population = Population::read(&filter, &caller)?;
     let serving = app.serving(as_of.as_deref()).await?;
-    let key = format!("tile {kind} {zoom} {column} {row} {} {}", json!(measures), population.text);
-    let key = caller.keyed(key);
+    let map = caller.keyed(format!("{kind} {} {}", json!(measures), population.text));
+    let key = format!("tile {zoom} {column} {row} {map}");
     if let Some(body) = serving.cached(&key) {
         return Ok(reply::respond(&serving.release.id, &body, &headers));
     }
@@ -117,32 +117,53 @@ pub async fn tile(
     let held = serving.clone();
     let made = app.run(move || {
         let locator = locator(&held, &kind)?;
-        let mut values: HashMap<String, Vec<(String, Attribute)>> = HashMap::new();
-        if !measures.is_empty() {
-            let electorate = held.electorate()?;
-            let plan = Plan::read(&[json!(kind)], &measures, electorate)?;
-            let filter = population.compile(&held, electorate)?;
-            for row in grouped::rows(&plan, &held, electorate, &filter, rule.as_ref())? {
-                let Some(id) = row.first().and_then(Value::as_str) else { continue };
-                let named = plan.columns.iter().zip(&row[1..]);
-                let told = named.filter_map(|(name, value)| Some((name.clone(), attribute(value)?)));
-                values.insert(id.to_string(), told.collect());
+        // The tiles of one map ask the same of all districts: it is worked out for the first of them.
+        let figures = match held.figures(&map) {
+            Some(figures) => figures,
+            None => {
+                let figures = Arc::new(figures(&held, &kind, &measures, &population, rule.as_ref())?);
+                held.keep_figures(map, figures.clone());
+                figures
             }
-        }
+        };
         let bytes = locator.drawing().tile(&kind, &locator.layer, tile, |at| {
             let id = &locator.ids[at];
             let mut told = vec![
                 ("id".to_string(), Attribute::Text(id.clone())),
                 ("name".to_string(), Attribute::Text(locator.names[at].clone())),
             ];
-            told.extend(values.get(id).into_iter().flatten().cloned());
+            told.extend(figures.get(id).into_iter().flatten().cloned());
             told
-        });
+        })?;
         let body = Arc::new(reply::body(&held.release.id, MEDIA_TYPE, bytes, None));
         held.cache(key, body.clone());
         Ok(body)
     });
     Ok(reply::respond(&serving.release.id, &*made.await?, &headers))
+}
+
+/// The measures of every district of a kind, by its id.
+fn figures(
+    serving: &Serving,
+    kind: &str,
+    measures: &[Value],
+    population: &Population,
+    rule: Option<&Disclosure>,
+) -> Result<Figures, ApiError> {
+    let mut figures = Figures::new();
+    if measures.is_empty() {
+        return Ok(figures);
+    }
+    let electorate = serving.electorate()?;
+    let plan = Plan::read(&[json!(kind)], measures, electorate)?;
+    let filter = population.compile(serving, electorate)?;
+    for row in grouped::rows(&plan, serving, electorate, &filter, rule)? {
+        let Some(id) = row.first().and_then(Value::as_str) else { continue };
+        let named = plan.columns.iter().zip(&row[1..]);
+        let told = named.filter_map(|(name, value)| Some((name.clone(), attribute(value)?)));
+        figures.insert(id.to_string(), told.collect());
+    }
+    Ok(figures)
 }
 
 /// A measure as an attribute; none where there is no figure.
