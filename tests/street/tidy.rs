@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use super::harness::root;
 
 /// Rooms from the street down to the vocabulary: a room may use those below it.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     "tests",
     "api",
     "generator",
     "derive",
     "warehouse",
     "electorate",
+    "targeting",
     "linkage",
     "atlas",
     "lake",

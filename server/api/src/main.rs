@@ -3,6 +3,10 @@
 use bellwether_api::commands;
 use clap::Parser;
 
+/// A request makes many small pieces of memory and drops them on another thread: this allocator is made for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     let command = commands::Cli::parse();
     match commands::run(command) {

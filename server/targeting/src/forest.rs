@@ -1,0 +1,164 @@
+//! Boosted trees as they are kept and asked: what a forest says of people, all of them at once.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::matrix::{Binned, Cuts, Matrix, UNKNOWN};
+
+/// Leaves that one tree may have: as many as a word has bits.
+pub const MOST_LEAVES: usize = 32;
+/// People whose scores are worked out together.
+const BLOCK: usize = 1024;
+
+/// A question of a tree: whether a feature's bin is at most this one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub feature: u16,
+    pub bin: u8,
+    /// Where people go of whom the feature is not known.
+    pub unknown_left: bool,
+    /// What follows: a node's place, or a leaf's as its complement.
+    pub left: i32,
+    pub right: i32,
+    /// How much less the loss is for the question.
+    pub gain: f32,
+    /// People who came to it, by weight.
+    pub cover: f32,
+}
+
+/// One tree. Its leaves stand from left to right.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tree {
+    pub nodes: Vec<Node>,
+    /// What each leaf adds to the log odds.
+    pub leaves: Vec<f32>,
+    /// People in each leaf, by weight.
+    pub covers: Vec<f32>,
+}
+
+impl Node {
+    pub fn goes_left(&self, bin: u8) -> bool {
+        if bin == UNKNOWN { self.unknown_left } else { bin <= self.bin }
+    }
+}
+
+impl Tree {
+    /// The leaf of one person's bins.
+    pub fn leaf(&self, bin: impl Fn(usize) -> u8) -> usize {
+        let mut place = if self.nodes.is_empty() { !0 } else { 0 };
+        while place >= 0 {
+            let node = &self.nodes[place as usize];
+            place = if node.goes_left(bin(node.feature as usize)) { node.left } else { node.right };
+        }
+        !place as usize
+    }
+
+    /// First leaf below a node or leaf, and the one after the last.
+    fn span(&self, place: i32) -> (usize, usize) {
+        if place < 0 {
+            return (!place as usize, !place as usize + 1);
+        }
+        let node = &self.nodes[place as usize];
+        (self.span(node.left).0, self.span(node.right).1)
+    }
+}
+
+/// A sum of trees, in log odds for outcomes that are yes or no.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forest {
+    pub names: Vec<String>,
+    pub cuts: Vec<Cuts>,
+    pub base: f64,
+    pub trees: Vec<Tree>,
+}
+
+/// A forest made ready for many people. For every feature and bin it holds, tree by tree, the leaves that are left when
+/// a person has that bin; what all features leave of a tree is the person's leaf (Lucchese and others, QuickScorer,
+/// SIGIR 2015).
+pub struct Scorer<'a> {
+    forest: &'a Forest,
+    /// Where each feature's masks start; none for features that no tree asks of.
+    starts: Vec<Option<usize>>,
+    masks: Vec<u32>,
+    /// Words of one bin: the trees, rounded up.
+    width: usize,
+    leaves: Vec<[f32; MOST_LEAVES]>,
+}
+
+impl<'a> Scorer<'a> {
+    pub fn new(forest: &'a Forest) -> Scorer<'a> {
+        let width = forest.trees.len().next_multiple_of(8);
+        let mut starts = vec![None; forest.cuts.len()];
+        let mut masks: Vec<u32> = Vec::new();
+        for (at, tree) in forest.trees.iter().enumerate() {
+            for node in &tree.nodes {
+                let feature = node.feature as usize;
+                let bins = forest.cuts[feature].bins();
+                let start = *starts[feature].get_or_insert_with(|| {
+                    masks.resize(masks.len() + bins * width, u32::MAX);
+                    masks.len() - bins * width
+                });
+                let (first, end) = tree.span(node.left);
+                let left = (u32::MAX >> (32 - (end - first))) << first;
+                for bin in 0..bins {
+                    if !node.goes_left(bin as u8) {
+                        masks[start + bin * width + at] &= !left;
+                    }
+                }
+            }
+        }
+        let leaves = forest.trees.iter().map(|tree| {
+            let mut leaves = [0.0; MOST_LEAVES];
+            leaves[..tree.leaves.len()].copy_from_slice(&tree.leaves);
+            leaves
+        });
+        Scorer { forest, starts, masks, width, leaves: leaves.collect() }
+    }
+
+    /// Log odds of the people of a matrix, whose columns are the forest's.
+    pub fn log_odds(&self, matrix: &Matrix) -> Vec<f32> {
+        let mut out = vec![0f32; matrix.rows()];
+        out.par_chunks_mut(BLOCK).enumerate().for_each_init(
+            || (vec![0u8; BLOCK * self.starts.len()], vec![0u32; self.width]),
+            |(bins, alive), (block, out)| {
+                for (feature, start) in self.starts.iter().enumerate() {
+                    if start.is_some() {
+                        let values = &matrix.columns[feature][block * BLOCK..][..out.len()];
+                        self.forest.cuts[feature].bins_of(values, &mut bins[feature * BLOCK..][..out.len()]);
+                    }
+                }
+                pulp::Arch::new().dispatch(|| self.block(bins, alive, out));
+            },
+        );
+        out
+    }
+
+    #[inline(always)]
+    fn block(&self, bins: &[u8], alive: &mut [u32], out: &mut [f32]) {
+        for (row, out) in out.iter_mut().enumerate() {
+            alive.fill(u32::MAX);
+            for (feature, start) in self.starts.iter().enumerate() {
+                let Some(start) = start else { continue };
+                let from = start + bins[feature * BLOCK + row] as usize * self.width;
+                let masks = &self.masks[from..from + self.width];
+                for (alive, mask) in alive.iter_mut().zip(masks) {
+                    *alive &= mask;
+                }
+            }
+            let mut sums = [0f32; 4];
+            for (at, (alive, leaves)) in alive.iter().zip(&self.leaves).enumerate() {
+                sums[at % 4] += leaves[(alive.trailing_zeros() & 31) as usize];
+            }
+            *out = (self.forest.base + f64::from(sums.iter().sum::<f32>())) as f32;
+        }
+    }
+}
+
+impl Forest {
+    /// What one tree adds to each row's log odds.
+    pub fn add_tree(&self, tree: &Tree, binned: &Binned, scores: &mut [f32]) {
+        scores.par_iter_mut().enumerate().for_each(|(row, score)| {
+            *score += tree.leaves[tree.leaf(|feature| binned.column(feature)[row])];
+        });
+    }
+}
