@@ -193,7 +193,7 @@ fn a_planner_is_told_no_small_cell_and_can_subtract_none_out() {
     let (_, shape) = house.ask("planner", "POST", "/v1/reports/shape", Some(&corner));
     let methods: Vec<&Value> =
         shape["results"].as_array().expect("results").iter().map(|row| &row["method"]).collect();
-    assert!(methods.contains(&&json!("area")) && !methods.contains(&&json!("voters")), "{shape}");
+    assert!(methods.contains(&&json!("population")) && !methods.contains(&&json!("voters")), "{shape}");
     // The same election asked for at another place of the list is the same draw.
     let voted = |before: &[&str]| {
         let mut measures: Vec<Value> = before.iter().map(|election| json!({"voted": election})).collect();

@@ -13,6 +13,7 @@ mod real_colorado;
 mod results;
 mod shapes;
 mod sql;
+mod study;
 mod tables;
 mod tidy;
 mod tiles;

@@ -1,7 +1,7 @@
 //! The audit log: one line for every answer that holds persons, each chained to the one before by its hash, so that
 //! a line that was changed, taken out or put in shows.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -37,11 +37,22 @@ struct Line {
     hash: String,
 }
 
-/// The log of one server. Cheap to clone.
+/// The end of the log as this process knows it.
+struct End {
+    /// Bytes of the log.
+    length: u64,
+    number: u64,
+    hash: String,
+}
+
+/// Bytes of the longest line: a filter may have a megabyte.
+const LONGEST: u64 = 4 << 20;
+
+/// The log. Cheap to clone. Servers that share a state folder write one after the other.
 #[derive(Clone)]
 pub struct Audit {
     path: PathBuf,
-    last: Arc<Mutex<Option<(u64, String)>>>,
+    last: Arc<Mutex<Option<End>>>,
 }
 
 fn seal(number: u64, entry: &Entry, before: &str) -> serde_json::Result<String> {
@@ -60,19 +71,20 @@ impl Audit {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)?;
         }
+        let mut file = std::fs::OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
+        file.lock()?;
         let (number, before) = match last.take() {
-            Some(known) => known,
-            None => tail(&self.path)?,
+            Some(known) if known.length == file.metadata()?.len() => (known.number, known.hash),
+            _ => tail(&mut file)?,
         };
         let hash = seal(number + 1, &entry, &before)?;
         let line = Line { number: number + 1, entry, before, hash: hash.clone() };
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&self.path)?;
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
         file.write_all(&text)?;
         file.sync_data()?;
         note(&self.path, number + 1, &hash)?;
-        *last = Some((number + 1, hash));
+        *last = Some(End { length: file.metadata()?.len(), number: number + 1, hash });
         Ok(())
     }
 }
@@ -91,15 +103,14 @@ fn note(path: &Path, number: u64, hash: &str) -> std::io::Result<()> {
 
 /// Number and hash of the last whole line. A torn last line, of a process that was killed, is cut off: its answer was
 /// not given.
-fn tail(path: &Path) -> std::io::Result<(u64, String)> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((0, String::new())),
-        Err(error) => return Err(error),
-    };
+fn tail(file: &mut std::fs::File) -> std::io::Result<(u64, String)> {
+    let from = file.metadata()?.len().saturating_sub(LONGEST);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     if whole < bytes.len() {
-        std::fs::OpenOptions::new().write(true).open(path)?.set_len(whole as u64)?;
+        file.set_len(from + whole as u64)?;
     }
     let last = bytes[..whole].split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
     match last {
@@ -184,6 +195,12 @@ mod tests {
     fn every_change_of_the_log_shows() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("audit.ndjson");
+        (0..3).for_each(|rows| Audit::new(path.clone()).record(entry(rows)).expect("recorded"));
+        // Two servers write to one log.
+        let (one, other) = (Audit::new(path.clone()), Audit::new(path.clone()));
+        (0..4).for_each(|at| [&one, &other][at % 2].record(entry(1)).expect("recorded"));
+        assert_eq!(verify(&path, None).map(|(lines, _)| lines), Ok(7));
+        std::fs::remove_file(&path).expect("removed");
         (0..3).for_each(|rows| Audit::new(path.clone()).record(entry(rows)).expect("recorded"));
         let whole = verify(&path, None).expect("a whole log");
         assert_eq!(whole.0, 3);

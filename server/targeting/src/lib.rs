@@ -2,8 +2,18 @@
 //! SQL nor HTTP.
 
 pub mod boosting;
+pub mod calibrate;
+pub mod card;
+pub mod evidence;
+pub mod experiment;
+pub mod folds;
 pub mod forest;
+pub mod linear;
+pub mod logistic;
 pub mod matrix;
 pub mod measures;
+pub mod multilevel;
+pub mod page;
+pub mod uplift;
 
 pub use matrix::Matrix;

@@ -9,6 +9,7 @@ mod locate;
 mod releases;
 mod serve;
 mod sql;
+mod study;
 mod verify;
 
 use std::sync::Arc;
@@ -57,6 +58,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Check that the audit log is whole.
     Verify(verify::VerifyArgs),
+    /// Learn a model with its card, or an experiment's effect, from one CSV file.
+    Study(study::StudyArgs),
     /// Print the table catalog as Markdown.
     Tables,
     /// Print the OpenAPI document.
@@ -95,6 +98,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Demo(args) => demo::run(&cli.lake, args).await,
             Command::Keys(args) => keys::run(&cli.lake, args).await,
             Command::Verify(args) => verify::run(&cli.lake, args).await,
+            Command::Study(args) => study::run(args).await,
             Command::Tables => {
                 print!("{}", bellwether_schema::catalog::document());
                 Ok(())
