@@ -1,4 +1,4 @@
-"""Times loading, locating, carrying votes and linking beside other programs, in one run, and prints ratios of medians.
+"""Times loading, locating, carrying votes, linking and learning beside other programs, in one run, and prints ratios of medians.
 
 Each pass runs every program once, in a fresh process, so that whatever else the machine does falls on all alike. The
 programs beside which Bellwether is timed and the workloads come from the peers' harness, a folder that lies beside
@@ -32,13 +32,14 @@ CARRYING = {
     "plan": ["tobler_plan", "duckdb_spatial_plan", "shapely_by_hand_plan", "sedonadb_plan"],
 }
 LINKING = ["splink5_duckdb", "duckdb_cascade"]
+LEARNING = {"trees": ["lightgbm", "xgboost_hist", "sklearn_histgb"], "logistic": ["sklearn_logistic"]}
 
 
-def peer(script, name):
+def peer(script, name, *more):
     """One run of a peer: seconds of its timed section, CPU seconds, memory in MB, digest."""
     python = f"{VENVS}/main/bin/python"
     done = subprocess.run(
-        [python, f"{PEERS}/{script}", "--data", DATA, "--runs", "1", "--peers", name], capture_output=True, text=True
+        [python, f"{PEERS}/{script}", "--data", DATA, "--runs", "1", "--peers", name, *more], capture_output=True, text=True
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     found = json.loads(lines[-1]) if lines else {}
@@ -76,17 +77,22 @@ def bellwether_link():
     return found | json.loads(found["out"].splitlines()[-1])
 
 
+def bellwether_learn(learner):
+    found = run([f"{TARGET}/train-model", f"{DATA}/model.parquet", learner, "300000"])
+    return found | json.loads(found["out"].splitlines()[-1])
+
+
 def bellwether_carry(onto):
     found = run([f"{TARGET}/carry-votes", f"{DATA}/old_precincts.parquet", f"{DATA}/{onto}.parquet"])
     return found | json.loads(found["out"].splitlines()[-1])
 
 
-def compare(title, peers, script, ours):
+def compare(title, peers, script, ours, *more):
     got = {"bellwether": []} | {name: [] for name in peers}
     for _ in range(PASSES):
         got["bellwether"].append(ours())
         for name in peers:
-            found = peer(script, name)
+            found = peer(script, name, *more)
             if found:
                 got[name].append(found)
     print(f"\n{title}, {PASSES} passes")
@@ -100,7 +106,7 @@ def compare(title, peers, script, ours):
         middle = lambda field: statistics.median(found[field] for found in runs)
         memory = max(found["peak_rss_mb"] for found in runs)
         ratio, cpu = middle("seconds") / base, middle("cpu_s") / base_cpu
-        how_right = "".join(f"   {field} {runs[0][field]:.4f}" for field in ("precision", "recall") if field in runs[0])
+        how_right = "".join(f"   {field} {runs[0][field]:.4f}" for field in ("precision", "recall", "auc", "train_s", "score_s") if field in runs[0])
         print(
             f"  {name:<24}{middle('seconds'):>10.3f}{middle('cpu_s'):>10.2f}{memory:>8}{ratio:>12.2f}{cpu:>8.2f}{how_right}"
         )
@@ -121,6 +127,9 @@ def main():
         digests = compare(title, peers, "job9_overlay.py", lambda onto=onto: bellwether_carry(onto))
         print(f"  all answers the same: {'yes' if len(digests) == 1 else 'NO ' + str(digests)}")
     compare("Link two snapshots of 1,000,000 people without ids", LINKING, "job7_link.py", bellwether_link)
+    for learner, peers in LEARNING.items():
+        title = f"Learn from 240,000 of 300,000 people and score all: {learner}"
+        compare(title, peers, "job4_model.py", lambda learner=learner: bellwether_learn(learner), "--scale", "0.3")
     binary = f"{TARGET}/bellwether"
     bench_http.beside_peers(binary, f"{DATA}/voters.tsv", peer, PASSES)
     real = os.environ.get("BELLWETHER_REAL_DATA")

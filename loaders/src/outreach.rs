@@ -75,6 +75,7 @@ pub fn load_scores(
             let writer = writers.get_mut(model).expect("the writer was just made");
             writer.text(writer.position("voter_id"), voter);
             writer.double(writer.position("score"), Some(score));
+            writer.integer(writer.position("version"), None);
             Ok(writer.end_row()?)
         },
     )?;

@@ -1,5 +1,6 @@
-//! The vocabulary of the warehouse: tables, voter-file layouts, ids. Does no I/O.
+//! The vocabulary of the warehouse: tables, features, voter-file layouts, ids. Does no I/O.
 
 pub mod catalog;
+pub mod features;
 pub mod ids;
 pub mod layout;

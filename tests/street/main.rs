@@ -8,6 +8,7 @@ mod harness;
 mod keys;
 mod loads;
 mod matching;
+mod models;
 mod object_store;
 mod real_colorado;
 mod results;

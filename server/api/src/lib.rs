@@ -16,6 +16,7 @@ mod jobs;
 mod keys;
 mod loading;
 mod matches;
+mod models;
 mod people;
 mod population;
 mod reply;

@@ -44,7 +44,10 @@ const SHAPES: usize = 128 << 20;
 fn routes(upload_limit: usize) -> OpenApiRouter<App> {
     let uploads =
         OpenApiRouter::new().routes(routes!(loads::create)).layer(DefaultBodyLimit::max(upload_limit));
-    let lists = OpenApiRouter::new().routes(routes!(matching::start)).layer(DefaultBodyLimit::max(LISTS));
+    let lists = OpenApiRouter::new()
+        .routes(routes!(matching::start))
+        .routes(routes!(models::start))
+        .layer(DefaultBodyLimit::max(LISTS));
     let shapes = OpenApiRouter::new().routes(routes!(reports::shape)).layer(DefaultBodyLimit::max(SHAPES));
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(health::live))
@@ -76,6 +79,11 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(aggregates::aggregate))
         .routes(routes!(voters::one))
         .routes(routes!(matching::rows))
+        .routes(routes!(models::list))
+        .routes(routes!(models::known_features))
+        .routes(routes!(models::one))
+        .routes(routes!(models::card))
+        .routes(routes!(models::publish))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .layer(DefaultBodyLimit::max(BODY))

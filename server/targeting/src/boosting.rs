@@ -497,3 +497,72 @@ pub fn sigmoid(x: f32) -> f32 {
     let power = f32::from_bits((((whole as i32) + 127) << 23) as u32);
     1.0 / (1.0 + series * power)
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::forest::Scorer;
+
+    /// People with a known rule: some features unknown, one of few values.
+    fn people(rows: usize) -> (Matrix, Vec<f32>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut columns = vec![Vec::new(); 4];
+        let mut outcomes = Vec::new();
+        for _ in 0..rows {
+            let [a, b]: [f32; 2] = rng.random();
+            let few = rng.random_range(0..3) as f32;
+            let hidden = if rng.random::<f32>() < 0.2 { f32::NAN } else { b };
+            let score = 3.0 * a - 2.0 * hidden.max(0.0) + if few > 1.0 { 1.0 } else { -0.5 } - 0.5;
+            outcomes.push(f32::from(u8::from(rng.random::<f32>() < sigmoid(score))));
+            for (column, value) in columns.iter_mut().zip([a, hidden, few, rng.random()]) {
+                column.push(value);
+            }
+        }
+        (Matrix { names: ["a", "b", "few", "noise"].map(str::to_string).to_vec(), columns }, outcomes)
+    }
+
+    #[test]
+    fn all_at_once_everybody_has_the_score_that_the_trees_give_one_by_one() {
+        let (matrix, outcomes) = people(5000);
+        let whole = train(&matrix, &outcomes, None, Loss::Logistic, &Settings::default(), |_| true);
+        for trees in [1, 7, 8, 9, 46, 100] {
+            let mut forest = whole.clone();
+            forest.trees.truncate(trees);
+            let binned = Binned::new(&matrix, &forest.cuts);
+            let mut slow = vec![forest.base as f32; 5000];
+            forest.trees.iter().for_each(|tree| tree.add(&binned, &mut slow));
+            let fast = Scorer::new(&forest).log_odds(&matrix);
+            let worst = fast.iter().zip(&slow).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-4, "{trees} trees: {worst}");
+        }
+    }
+
+    #[test]
+    fn what_training_adds_up_is_what_the_forest_says() {
+        let (matrix, outcomes) = people(20_000);
+        let cuts: Vec<Cuts> = matrix.columns.iter().map(|column| Cuts::of(column)).collect();
+        let binned = Binned::new(&matrix, &cuts);
+        let mut grower = Grower::new(&binned, &Settings::default());
+        let (mut scores, mut told) = (vec![0f32; 20_000], vec![0f32; 20_000]);
+        for _ in 0..10 {
+            grower.prepare(&scores, &outcomes, None, Loss::Logistic);
+            let tree = grower.grow(&cuts, &mut scores);
+            tree.add(&binned, &mut told);
+            assert!(scores.iter().zip(&told).all(|(a, b)| (a - b).abs() < 1e-5));
+        }
+    }
+
+    #[test]
+    fn the_same_rows_give_the_same_forest_and_weights_count_as_people() {
+        let (matrix, outcomes) = people(3000);
+        let settings = Settings { trees: 5, ..Settings::default() };
+        let grow = |weights: Option<&[f32]>, matrix: &Matrix, outcomes: &[f32]| {
+            train(matrix, outcomes, weights, Loss::Logistic, &settings, |_| true)
+        };
+        assert_eq!(grow(None, &matrix, &outcomes), grow(None, &matrix, &outcomes));
+        assert_eq!(grow(None, &matrix, &outcomes), grow(Some(&[1.0; 3000]), &matrix, &outcomes));
+    }
+}

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::boosting::sigmoid;
 use crate::measures::{Told, calibration_line};
 
+/// Fewest people, by weight, of one step.
+const LEAST_STEP: f64 = 50.0;
+
 /// A way from log odds to chances that never turns the order round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,23 +63,31 @@ impl Calibration {
                 before.last = last.last;
             }
         }
-        let mut calibration = (Vec::new(), Vec::new());
+        // A step of few people promises them more than it knows: it is joined to the one before.
+        let mut joined: Vec<Step> = Vec::new();
         for step in steps {
-            // Nobody is promised never or always: as if one of two more had the outcome.
-            let chance = ((step.outcomes + 0.5) / (step.weight + 1.0)) as f32;
+            match joined.last_mut().filter(|last| last.weight < LEAST_STEP || step.weight < LEAST_STEP) {
+                Some(last) => {
+                    last.weight += step.weight;
+                    last.outcomes += step.outcomes;
+                    last.last = step.last;
+                }
+                None => joined.push(step),
+            }
+        }
+        let mut calibration = (Vec::new(), Vec::new());
+        let mut most = 0f32;
+        for step in joined {
+            // Nobody is promised never or always.
+            let rare = 0.5 / (step.weight + 1.0);
+            most = most.max((step.outcomes / step.weight).clamp(rare, 1.0 - rare) as f32);
             for value in [step.first, step.last] {
                 if calibration.0.last() != Some(&value) {
                     calibration.0.push(value);
-                    calibration.1.push(chance);
+                    calibration.1.push(most);
                 }
             }
         }
-        // The half that was added may have turned small steps round.
-        let mut most = 0f32;
-        calibration.1.iter_mut().for_each(|chance| {
-            most = most.max(*chance);
-            *chance = most;
-        });
         Calibration::Isotonic { log_odds: calibration.0, chances: calibration.1 }
     }
 
@@ -110,19 +121,30 @@ mod tests {
 
     #[test]
     fn neighbours_out_of_order_are_pooled() {
-        let log_odds = [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0];
-        let outcomes = [0.0, 1.0, 0.0, 0.0, 1.0, 1.0];
+        // A hundred people each at six scores.
+        let shares = [0.0, 0.5, 0.2, 0.2, 0.9, 1.0];
+        let places = (0..600).map(|at| at / 100);
+        let log_odds: Vec<f32> = places.clone().map(|place| place as f32 - 2.0).collect();
+        let outcomes: Vec<f32> = (0..600)
+            .zip(places)
+            .map(|(at, place)| f32::from(u8::from(((at % 100) as f64) < shares[place] * 100.0)))
+            .collect();
         let Calibration::Isotonic { log_odds: values, chances } =
             Calibration::isotonic(&log_odds, &outcomes, None)
         else {
             panic!("isotonic is isotonic");
         };
         assert_eq!(values, [-2.0, -1.0, 1.0, 2.0, 3.0]);
-        let third = (1.5 / 4.0) as f32;
-        assert_eq!(chances, [0.25, third, third, 2.5 / 3.0, 2.5 / 3.0]);
+        let rare = (0.5 / 101.0) as f32;
+        assert_eq!(chances, [rare, 0.3, 0.3, 0.9, (1.0 - 0.5 / 101.0) as f32]);
         let own = Calibration::Isotonic { log_odds: values, chances };
-        assert_eq!(own.chance(-9.0), 0.25);
-        assert_eq!(own.chance(9.0), 2.5 / 3.0);
-        assert!(own.chance(1.5) > third && own.chance(1.5) < 0.8);
+        assert_eq!(own.chance(-9.0), rare);
+        assert_eq!(own.chance(9.0), (1.0 - 0.5 / 101.0) as f32);
+        assert!(own.chance(1.5) > 0.5 && own.chance(1.5) < 0.7);
+        // One alone at the low end with the outcome raises nobody's promise much.
+        let mut lone = (log_odds, outcomes);
+        lone.0.push(-9.0);
+        lone.1.push(1.0);
+        assert!(Calibration::isotonic(&lone.0, &lone.1, None).chance(-2.0) < 0.02);
     }
 }

@@ -28,6 +28,14 @@ impl Kind {
     }
 }
 
+/// What a model is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Learner {
+    Forest,
+    Regression,
+}
+
 /// How good chances are, on people whom the model had not seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
@@ -120,7 +128,12 @@ pub struct Card {
     pub seed: u64,
     pub folds: u32,
     pub settings: Settings,
+    /// Which of the two was better on strangers, and is the model.
+    pub learner: Learner,
+    /// How good the model is.
     pub figures: Figures,
+    /// Boosted trees, as many as were best on strangers.
+    pub forest: Option<Figures>,
     /// Logistic regression on the same folds.
     pub baseline: Option<Figures>,
     pub slope: Option<f64>,
@@ -156,9 +169,17 @@ impl Card {
             let what = "the same in the worst group of a thousand or more";
             checks.push(within(what, Some(worst), 0.0, limits.group_promise_within));
         }
-        let drift = self.features.iter().filter_map(|feature| feature.drift).max_by(f64::total_cmp);
+        // What the model hardly looks at may drift as it will.
+        let most = self.features.iter().map(|feature| feature.importance).fold(0.0, f64::max);
+        let matters = self.features.iter().filter(|feature| feature.importance >= 0.02 * most);
+        let drift = matters.filter_map(|feature| feature.drift).max_by(f64::total_cmp);
         if let Some(drift) = drift {
-            checks.push(within("largest drift of a feature", Some(drift), 0.0, limits.most_drift));
+            checks.push(within(
+                "largest drift of a feature that matters",
+                Some(drift),
+                0.0,
+                limits.most_drift,
+            ));
         }
         checks
     }

@@ -5,18 +5,20 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::boosting::{Loss, Settings, sigmoid, train};
+use crate::boosting::{Loss, Settings, sigmoid, train_binned};
 use crate::calibrate::Calibration;
-use crate::card::{Card, FeatureEvidence, Figures, GroupEvidence, Kind, TrialEvidence};
+use crate::card::{Card, FeatureEvidence, Figures, GroupEvidence, Kind, Learner, TrialEvidence};
 use crate::experiment::{Error as TrialError, Trial};
 use crate::folds;
-use crate::forest::{Forest, Scorer};
-use crate::logistic;
-use crate::matrix::Matrix;
+use crate::forest::{Forest, Scorer, Tree};
+use crate::logistic::{self, Logistic};
+use crate::matrix::{Binned, Cuts, Matrix};
 use crate::measures::{Told, auc, brier, calibration, calibration_line, gains, log_loss};
 use crate::uplift;
 
 const FOLDS: u32 = 5;
+/// People whose losses are added together; the parts are added in order, so that threads decide nothing.
+const PART: usize = 1 << 14;
 /// Outcomes of either sort from which steps are fitted instead of a line.
 const ENOUGH_FOR_STEPS: f64 = 2000.0;
 /// People on whom the importance of features is tried.
@@ -52,6 +54,8 @@ pub struct Wanted {
 pub struct Model {
     pub kind: Kind,
     pub forest: Forest,
+    /// In place of the forest, where that was no better.
+    pub regression: Option<Logistic>,
     /// Of chances; none for persuasion.
     pub calibration: Option<Calibration>,
 }
@@ -110,62 +114,156 @@ fn learn_chances(
 ) -> Result<Learned, Error> {
     let folds = folds::of_groups(sample.clusters, FOLDS, wanted.seed);
     let people = sample.outcomes.len();
-    let (mut log_odds, mut plain) = (vec![0f32; people], vec![0f32; people]);
-    let mut has_plain = true;
-    let mut importance = vec![0f64; sample.matrix.names.len()];
     let mut done = 0usize;
     let all = (FOLDS as usize + 1) * wanted.settings.trees;
-    let mut grow = |matrix: &Matrix, outcomes: &[f32], weights: Option<&[f32]>| {
+    let mut grow = |matrix: &Matrix, outcomes: &[f32], weights: Option<&[f32]>, strangers: &mut Strangers| {
+        let cuts: Vec<Cuts> = matrix.columns.par_iter().map(|column| Cuts::of(column)).collect();
+        let binned = Binned::new(matrix, &cuts);
+        strangers.prepare(&cuts, outcomes);
         let mut goes_on = true;
-        let forest = train(matrix, outcomes, weights, Loss::Logistic, &wanted.settings, |_| {
+        let settings = Settings { trees: strangers.most_trees, ..wanted.settings };
+        let grown = |tree: &Tree| {
             done += 1;
+            strangers.watch(tree);
             goes_on = watch(done as f64 / all as f64);
             goes_on
-        });
+        };
+        let forest =
+            train_binned(&matrix.names, cuts, &binned, outcomes, weights, Loss::Logistic, &settings, grown);
         if goes_on { Ok(forest) } else { Err(Error::Stopped) }
     };
+    let mut plain = vec![0f32; people];
+    let mut has_plain = true;
+    let mut losses = vec![0f64; wanted.settings.trees];
+    let mut forests = Vec::new();
     for fold in 0..FOLDS as u8 {
         let (others, own) = folds::split(&folds, fold);
         let (known, outcomes) = (sample.matrix.pick(&others), pick(sample.outcomes, &others));
         let weights = sample.weights.map(|weights| pick(weights, &others));
-        let forest = grow(&known, &outcomes, weights.as_deref())?;
-        let strangers = sample.matrix.pick(&own);
-        let told = Scorer::new(&forest).log_odds(&strangers);
-        own.iter().zip(&told).for_each(|(row, told)| log_odds[*row as usize] = *told);
+        let mut strangers = Strangers {
+            matrix: sample.matrix.pick(&own),
+            outcomes: pick(sample.outcomes, &own),
+            weights: sample.weights.map(|weights| pick(weights, &own)),
+            most_trees: wanted.settings.trees,
+            ..Strangers::default()
+        };
+        let forest = grow(&known, &outcomes, weights.as_deref(), &mut strangers)?;
         match logistic::fit(&known, &outcomes, weights.as_deref(), 1.0) {
             Ok(model) => {
-                let told = model.log_odds(&strangers);
+                let told = model.log_odds(&strangers.matrix);
                 own.iter().zip(&told).for_each(|(row, told)| plain[*row as usize] = *told);
             }
             Err(_) => has_plain = false,
         }
-        if fold == 0 {
-            importance = importance_of(&forest, &strangers, &pick(sample.outcomes, &own), &told, wanted.seed);
+        // A forest that stopped early is as good with more trees as it was with its last.
+        let last = strangers.losses.last().copied().unwrap_or(0.0);
+        strangers.losses.resize(wanted.settings.trees, last);
+        losses.iter_mut().zip(&strangers.losses).for_each(|(all, part)| *all += part);
+        forests.push((forest, own, strangers));
+    }
+    // As many trees as strangers were told best by.
+    let best =
+        (0..losses.len()).min_by(|one, other| losses[*one].total_cmp(&losses[*other])).unwrap_or(0) + 1;
+    let mut log_odds = vec![0f32; people];
+    let mut importance = vec![0f64; sample.matrix.names.len()];
+    for (at, (forest, own, strangers)) in forests.iter_mut().enumerate() {
+        forest.trees.truncate(best);
+        let told = Scorer::new(forest).log_odds(&strangers.matrix);
+        own.iter().zip(&told).for_each(|(row, told)| log_odds[*row as usize] = *told);
+        if at == 0 {
+            importance = importance_of(forest, &strangers.matrix, &strangers.outcomes, &told, wanted.seed);
         }
     }
-    let forest = grow(sample.matrix, sample.outcomes, sample.weights)?;
-    // The chances of a fold are calibrated on the others, so that no promise is judged by what it was fitted to.
-    let mut chances = vec![0f32; people];
-    for fold in 0..FOLDS as u8 {
-        let (others, own) = folds::split(&folds, fold);
-        let fitted = fit_calibration(sample, &log_odds, &others);
-        own.iter().for_each(|row| chances[*row as usize] = fitted.chance(log_odds[*row as usize]));
+    drop(forests);
+    let mut nobody = Strangers { most_trees: best, ..Strangers::default() };
+    let forest = grow(sample.matrix, sample.outcomes, sample.weights, &mut nobody)?;
+    let honest = |log_odds: &[f32]| {
+        // The chances of a fold are calibrated on the others, so that no promise is judged by what it was fitted to.
+        let mut chances = vec![0f32; people];
+        for fold in 0..FOLDS as u8 {
+            let (others, own) = folds::split(&folds, fold);
+            let fitted = fit_calibration(sample, log_odds, &others);
+            own.iter().for_each(|row| chances[*row as usize] = fitted.chance(log_odds[*row as usize]));
+        }
+        chances
+    };
+    let figures = |chances: &[f32]| {
+        let told = Told { outcomes: sample.outcomes, chances, weights: sample.weights };
+        Figures { auc: auc(told), log_loss: log_loss(told), brier: brier(told) }
+    };
+    let mut chances = honest(&log_odds);
+    let of_forest = figures(&chances);
+    let of_plain = has_plain.then(|| honest(&plain)).map(|chances| (figures(&chances), chances));
+    // The simpler model where the forest is no better on strangers.
+    let mut regression = None;
+    if let Some((figures, own)) = &of_plain
+        && figures.log_loss <= of_forest.log_loss
+        && let Ok(model) = logistic::fit(sample.matrix, sample.outcomes, sample.weights, 1.0)
+    {
+        regression = Some(model);
+        chances.clone_from(own);
+        log_odds = plain;
     }
     let everybody: Vec<u32> = (0..people as u32).collect();
     let fitted = fit_calibration(sample, &log_odds, &everybody);
     let told = Told { outcomes: sample.outcomes, chances: &chances, weights: sample.weights };
     let line = calibration_line(told);
-    let figures = |told: Told| Figures { auc: auc(told), log_loss: log_loss(told), brier: brier(told) };
-    let plain: Vec<f32> = plain.iter().map(|value| sigmoid(*value)).collect();
     let mut card = empty_card(sample, wanted, &importance);
-    card.figures = figures(told);
-    card.baseline = has_plain.then(|| figures(Told { chances: &plain, ..told }));
+    card.settings.trees = best;
+    card.learner = if regression.is_some() { Learner::Regression } else { Learner::Forest };
+    card.figures = figures(&chances);
+    card.forest = Some(of_forest);
+    card.baseline = of_plain.map(|(figures, _)| figures);
     (card.slope, card.intercept) = (line.map(|line| line.0), line.map(|line| line.1));
     card.curve = calibration(told, 20);
     card.gains = gains(told, 20);
     card.groups = groups_of(sample, &chances);
-    let model = Model { kind: wanted.kind, forest, calibration: Some(fitted) };
+    let model = Model { kind: wanted.kind, forest, regression, calibration: Some(fitted) };
     Ok(Learned { model, card, held_out: chances, folds })
+}
+
+/// People on whom a growing forest is tried tree by tree.
+#[derive(Default)]
+struct Strangers {
+    matrix: Matrix,
+    outcomes: Vec<f32>,
+    weights: Option<Vec<f32>>,
+    most_trees: usize,
+    binned: Option<Binned>,
+    scores: Vec<f32>,
+    /// Sum of the log loss after each tree.
+    losses: Vec<f64>,
+}
+
+impl Strangers {
+    fn prepare(&mut self, cuts: &[Cuts], known: &[f32]) {
+        if self.outcomes.is_empty() {
+            return;
+        }
+        self.binned = Some(Binned::new(&self.matrix, cuts));
+        let mean = known.iter().sum::<f32>() / known.len() as f32;
+        self.scores = vec![(mean / (1.0 - mean)).ln(); self.outcomes.len()];
+    }
+
+    fn watch(&mut self, tree: &Tree) {
+        let Some(binned) = &self.binned else { return };
+        tree.add(binned, &mut self.scores);
+        let weight = |at: usize| self.weights.as_ref().map_or(1.0, |weights| weights[at]);
+        let parts: Vec<f64> = (0..self.scores.len().div_ceil(PART))
+            .into_par_iter()
+            .map(|part| {
+                let rows = part * PART..((part + 1) * PART).min(self.scores.len());
+                // ln(1 + e^-s), with the sign of the outcome.
+                let loss = |at: usize| {
+                    let score = self.scores[at];
+                    let toward = if self.outcomes[at] > 0.5 { score } else { -score };
+                    f64::from(weight(at)) * f64::from(-sigmoid(toward).max(1e-12).ln())
+                };
+                rows.map(loss).sum()
+            })
+            .collect();
+        self.losses.push(parts.iter().sum());
+    }
 }
 
 fn fit_calibration(sample: &Sample, log_odds: &[f32], rows: &[u32]) -> Calibration {
@@ -232,7 +330,7 @@ fn learn_persuasion(
         qini: trial.qini(&effects, wanted.seed)?,
     });
     Ok(Learned {
-        model: Model { kind: wanted.kind, forest, calibration: None },
+        model: Model { kind: wanted.kind, forest, regression: None, calibration: None },
         card,
         held_out: effects,
         folds,
@@ -258,6 +356,8 @@ fn empty_card(sample: &Sample, wanted: &Wanted, importance: &[f64]) -> Card {
         folds: FOLDS,
         settings: wanted.settings,
         figures: Figures::default(),
+        learner: Learner::Forest,
+        forest: None,
         baseline: None,
         slope: None,
         intercept: None,
@@ -319,8 +419,10 @@ fn groups_of(sample: &Sample, chances: &[f32]) -> Vec<GroupEvidence> {
 impl Model {
     /// Scores of people whose columns are found by name: 0 to 100 for chances, percentage points for persuasion.
     pub fn scores(&self, matrix: &Matrix) -> Vec<f32> {
-        let own = matrix.with_columns(&self.forest.names);
-        let told = Scorer::new(&self.forest).log_odds(&own);
+        let told = match &self.regression {
+            Some(regression) => regression.log_odds(matrix),
+            None => Scorer::new(&self.forest).log_odds(&matrix.with_columns(&self.forest.names)),
+        };
         match &self.calibration {
             Some(calibration) => {
                 let mut chances = calibration.chances(&told);

@@ -53,6 +53,14 @@ impl Tree {
         !place as usize
     }
 
+    /// Adds to each row's log odds what the tree says of it.
+    pub fn add(&self, binned: &Binned, scores: &mut [f32]) {
+        scores.par_iter_mut().with_min_len(BLOCK).enumerate().for_each(|(row, score)| {
+            let bins = binned.row(row);
+            *score += self.leaves[self.leaf(|feature| bins[feature])];
+        });
+    }
+
     /// First leaf below a node or leaf, and the one after the last.
     fn span(&self, place: i32) -> (usize, usize) {
         if place < 0 {
@@ -151,14 +159,5 @@ impl<'a> Scorer<'a> {
             }
             *out = (self.forest.base + f64::from(sums.iter().sum::<f32>())) as f32;
         }
-    }
-}
-
-impl Forest {
-    /// What one tree adds to each row's log odds.
-    pub fn add_tree(&self, tree: &Tree, binned: &Binned, scores: &mut [f32]) {
-        scores.par_iter_mut().enumerate().for_each(|(row, score)| {
-            *score += tree.leaves[tree.leaf(|feature| binned.column(feature)[row])];
-        });
     }
 }

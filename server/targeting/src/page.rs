@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::card::{Card, Check, GroupEvidence};
+use crate::card::{Card, Check, GroupEvidence, Learner};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a2330}\
 h1{margin-bottom:0}h2{margin-top:2.2rem;border-bottom:1px solid #d5dbe3}table{border-collapse:collapse;width:100%}\
@@ -83,21 +83,44 @@ fn chances(page: &mut String, card: &Card) {
     page.push_str(
         "<h2>How good is it?</h2><table><tr><th></th><th>Model</th><th>Logistic regression</th></tr>",
     );
-    let plain = card.baseline;
-    for (what, own, other) in [
+    let (trees, plain) = (card.forest, card.baseline);
+    for (what, own, forest, other) in [
         (
             "AUC: how often a voter with the outcome ranks above one without",
             card.figures.auc,
+            trees.and_then(|t| t.auc),
             plain.and_then(|p| p.auc),
         ),
-        ("Log loss (less is better)", Some(card.figures.log_loss), plain.map(|p| p.log_loss)),
-        ("Brier score (less is better)", Some(card.figures.brier), plain.map(|p| p.brier)),
-        ("Calibration slope (1 keeps its promises)", card.slope, None),
-        ("Calibration intercept (0 keeps its promises)", card.intercept, None),
+        (
+            "Log loss (less is better)",
+            Some(card.figures.log_loss),
+            trees.map(|t| t.log_loss),
+            plain.map(|p| p.log_loss),
+        ),
+        (
+            "Brier score (less is better)",
+            Some(card.figures.brier),
+            trees.map(|t| t.brier),
+            plain.map(|p| p.brier),
+        ),
+        ("Calibration slope (1 keeps its promises)", card.slope, None, None),
+        ("Calibration intercept (0 keeps its promises)", card.intercept, None, None),
     ] {
-        let _ = write!(page, "<tr><td>{what}</td><td>{}</td><td>{}</td></tr>", number(own), number(other));
+        let _ = write!(
+            page,
+            "<tr><td>{what}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            number(own),
+            number(forest),
+            number(other)
+        );
     }
-    page.push_str("</table><div class=\"plots\">");
+    let which = match card.learner {
+        Learner::Forest => {
+            format!("{} boosted trees, as many as strangers were told best by", card.settings.trees)
+        }
+        Learner::Regression => "logistic regression, as trees told strangers no better".to_string(),
+    };
+    let _ = write!(page, "</table><p>The model is {which}.</p><div class=\"plots\">");
     let curve: Vec<(f64, f64)> = card.curve.iter().map(|bin| (bin.promised, bin.came_true)).collect();
     let plot =
         Plot::new("promised", "came true").line(&[(0.0, 0.0), (1.0, 1.0)], "#9aa6b5").line(&curve, "#2f6fb0");

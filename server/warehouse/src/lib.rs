@@ -3,6 +3,7 @@
 
 mod answer;
 mod copy;
+mod features;
 mod gate;
 mod linkage;
 mod lists;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use answer::{Answer, Format};
 pub use copy::{Copy, SourceTable};
+pub use features::{COMMON, FeaturesOf, Voters};
 pub use session::{Cancel, Limits, Param};
 pub use workshop::Workshop;
 

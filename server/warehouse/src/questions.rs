@@ -110,6 +110,19 @@ pub fn precinct_votes(copy: &Copy) -> Result<Answer, Error> {
     copy.ask(sql!("precinct_votes"), &[])
 }
 
+/// How many voters of a state there are, and the day after the last registration among them.
+pub fn roll(copy: &Copy, state: &str) -> Result<(u64, Option<String>), Error> {
+    let answer = copy.ask(sql!("roll"), &[Param::text(state)])?;
+    let voters = answer.integers("voters").into_iter().flatten().next().unwrap_or(0);
+    Ok((voters as u64, answer.texts("day").into_iter().flatten().next()))
+}
+
+/// The version of a model that is in force.
+pub fn model_version(copy: &Copy, state: &str, model: &str) -> Result<Option<i64>, Error> {
+    let answer = copy.ask(sql!("model_version"), &[Param::text(state), Param::text(model)])?;
+    Ok(answer.integers("version").into_iter().flatten().next())
+}
+
 /// `population, longitude, latitude` of every point where people live.
 pub fn people(copy: &Copy) -> Result<Answer, Error> {
     copy.ask(sql!("people"), &[])

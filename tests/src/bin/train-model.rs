@@ -11,6 +11,7 @@ use arrow_array::types::{Float32Type, Int8Type};
 use bellwether_targeting::Matrix;
 use bellwether_targeting::boosting::{Loss, Settings, sigmoid, train};
 use bellwether_targeting::forest::Scorer;
+use bellwether_targeting::logistic;
 use bellwether_targeting::measures::{Told, auc};
 use bellwether_tests::processor_seconds;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -45,7 +46,8 @@ fn read(path: &str) -> Result<(Matrix, Vec<f32>), Failure> {
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("usage: train-model FILE.parquet [ROWS]")?;
+    let path = arguments.next().ok_or("usage: train-model FILE.parquet trees|logistic [ROWS]")?;
+    let learner = arguments.next().unwrap_or_else(|| "trees".into());
     let (mut matrix, mut outcomes) = read(&path)?;
     let rows = arguments.next().map_or(Ok(outcomes.len()), |rows| rows.parse())?;
     outcomes.truncate(rows);
@@ -54,9 +56,18 @@ fn main() -> Result<(), Failure> {
     let (train_rows, train_outcomes) =
         (matrix.pick(&kept), kept.iter().map(|row| outcomes[*row as usize]).collect::<Vec<f32>>());
     let (started, before) = (Instant::now(), processor_seconds());
-    let forest = train(&train_rows, &train_outcomes, None, Loss::Logistic, &Settings::default(), |_| true);
-    let trained = started.elapsed().as_secs_f64();
-    let chances: Vec<f32> = Scorer::new(&forest).log_odds(&matrix).into_iter().map(sigmoid).collect();
+    let (trained, log_odds) = match learner.as_str() {
+        "logistic" => {
+            let model = logistic::fit(&train_rows, &train_outcomes, None, 1.0)?;
+            (started.elapsed().as_secs_f64(), model.log_odds(&matrix))
+        }
+        _ => {
+            let settings = Settings::default();
+            let forest = train(&train_rows, &train_outcomes, None, Loss::Logistic, &settings, |_| true);
+            (started.elapsed().as_secs_f64(), Scorer::new(&forest).log_odds(&matrix))
+        }
+    };
+    let chances: Vec<f32> = log_odds.into_iter().map(sigmoid).collect();
     let seconds = started.elapsed().as_secs_f64();
     let cpu = processor_seconds() - before;
     let held: Vec<usize> = (0..rows).step_by(5).collect();

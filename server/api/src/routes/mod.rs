@@ -11,6 +11,7 @@ pub mod locate;
 pub mod matching;
 pub mod members;
 pub mod metrics;
+pub mod models;
 pub mod releases;
 pub mod reports;
 pub mod results;

@@ -1,0 +1,390 @@
+//! Targeting models: learned as a job, read by their cards, published as scores.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bellwether_schema::features::features;
+use bellwether_targeting::boosting::Settings;
+use bellwether_targeting::card::{Check, Kind, Limits};
+use bellwether_targeting::page;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::Caller;
+use crate::app::App;
+use crate::error::{ApiError, Problem};
+use crate::jobs::{Claim, JobState};
+use crate::models::{self, Draft, Label, Published};
+use crate::reply::{Body, Params, Segments};
+
+/// An outcome that is known of a voter.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabelBody {
+    pub voter_id: String,
+    /// 0 or 1.
+    pub outcome: f32,
+    /// 1 where it is not given.
+    pub weight: Option<f32>,
+    /// For persuasion: whether the voter was assigned to the treatment, at random.
+    pub assigned: Option<bool>,
+}
+
+/// What to learn. Turnout is learned from an election; support and persuasion from labels.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRequest {
+    #[schema(example = "turnout")]
+    pub name: String,
+    /// support, turnout or persuasion
+    #[schema(value_type = String, example = "turnout")]
+    pub kind: Kind,
+    /// Postal code of the state whose voters it is about.
+    #[schema(example = "FK")]
+    pub state: String,
+    /// For turnout: an election that was held; nothing from its day on is looked at.
+    #[schema(example = "2020-11-03/general")]
+    pub election: Option<String>,
+    /// For the others: nothing from this day on is looked at. The day after the file's last registration, if not given.
+    pub day: Option<String>,
+    #[serde(default)]
+    pub labels: Vec<LabelBody>,
+    /// Number of trees, 10 to 1000; 100 if not given.
+    pub trees: Option<usize>,
+    /// Share of what a tree found that is taken over, 0.01 to 1; 0.1 if not given.
+    pub rate: Option<f64>,
+    /// The same seed gives the same model.
+    #[serde(default)]
+    pub seed: u32,
+}
+
+/// A name that stands in tables and filters.
+fn plain(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(fits)
+}
+
+/// A day as the calendar has it.
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+}
+
+fn read(request: ModelRequest) -> Result<models::Request, ApiError> {
+    let bad = |detail: &str| Err(ApiError::bad_request(detail));
+    if !plain(&request.name) {
+        return bad("a model's name has small letters, digits, _ - and ., 64 at most");
+    }
+    let state = request.state.to_uppercase();
+    if state.len() != 2 || !state.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return bad("state is a postal code, such as CO");
+    }
+    let is_turnout = request.kind == Kind::Turnout;
+    if is_turnout != request.election.is_some() || is_turnout != request.labels.is_empty() {
+        return bad("turnout is learned from an election, support and persuasion from labels");
+    }
+    let mut day = request.day.unwrap_or_default();
+    if let Some(election) = &request.election {
+        let date = election.split('/').next().unwrap_or_default().to_string();
+        if !day.is_empty() && day > date {
+            return bad("a model of an election looks at nothing from its day on: give no later day");
+        }
+        day = if day.is_empty() { date } else { day };
+    }
+    if !day.is_empty() && !is_day(&day) {
+        return bad("days are written 2020-11-03, elections 2020-11-03/general");
+    }
+    let settings = Settings {
+        trees: request.trees.unwrap_or(100),
+        rate: request.rate.unwrap_or(0.1),
+        ..Settings::default()
+    };
+    if !(10..=1000).contains(&settings.trees) || !(0.01..=1.0).contains(&settings.rate) {
+        return bad("trees is 10 to 1000, rate 0.01 to 1");
+    }
+    let mut labels = HashMap::with_capacity(request.labels.len());
+    for (at, label) in request.labels.into_iter().enumerate() {
+        let weight = label.weight.unwrap_or(1.0);
+        let fits = [0.0, 1.0].contains(&label.outcome) && weight > 0.0 && weight <= 1e6;
+        if !fits {
+            return bad(&format!("/labels/{at}: outcome is 0 or 1, weight above 0"));
+        }
+        if label.assigned.is_some() != (request.kind == Kind::Persuasion) {
+            return Err(ApiError::of_status(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!(
+                    "/labels/{at}: persuasion, and it alone, is learned from a randomised experiment: say of everybody \
+                     whether they were assigned to the treatment"
+                ),
+            ));
+        }
+        let own = Label { outcome: label.outcome, weight, assigned: label.assigned.unwrap_or(false) };
+        if labels.insert(label.voter_id, own).is_some() {
+            return bad(&format!("/labels/{at}: the voter came before"));
+        }
+    }
+    Ok(models::Request {
+        name: request.name,
+        kind: request.kind,
+        state,
+        day,
+        election: request.election,
+        labels,
+        settings,
+        seed: u64::from(request.seed),
+    })
+}
+
+fn told(draft: &Draft) -> Value {
+    json!({
+        "id": draft.id, "name": draft.name, "kind": draft.kind, "state": draft.state, "created": draft.created,
+        "learned_from": draft.release, "day": draft.day, "election": draft.election, "people": draft.card.people,
+        "auc": draft.card.figures.auc, "published": draft.published,
+    })
+}
+
+/// Starts the learning of a model.
+#[utoipa::path(
+    post,
+    path = "/v1/models",
+    tag = "models",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body give the same job")),
+    request_body = ModelRequest,
+    responses(
+        (status = 202, body = JobState, description = "a job; its result names the model"),
+        (status = 400, body = Problem),
+        (status = 409, body = Problem, description = "the idempotency key came with another body before"),
+        (status = 422, body = Problem, description = "persuasion without an experiment")
+    )
+)]
+pub async fn start(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(request): Body<ModelRequest>,
+) -> Result<Response, ApiError> {
+    let hash = blake3::hash(format!("{request:?}").as_bytes());
+    let mut request = read(request)?;
+    let serving = app.serving(None).await?;
+    if request.day.is_empty() {
+        let (held, state) = (serving.clone(), request.state.clone());
+        request.day = app.run(move || models::day_after(&held, &state)).await?;
+    }
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
+    let id = match app.jobs.claim("model", &caller.key, key.map(|key| (key, hash))) {
+        Claim::Different => {
+            return Err(ApiError::conflict("the idempotency key came with another body before"));
+        }
+        Claim::Same(id) => id,
+        Claim::New(id, progress) => {
+            let (engine, job) = (app.clone(), id.clone());
+            tokio::spawn(async move {
+                let (held, running) = (engine.clone(), job.clone());
+                let outcome = engine.run_long(move || {
+                    held.jobs.update(&running, |job| job.state = "running");
+                    progress.bytes_total.store(1000, Ordering::Relaxed);
+                    let draft = models::learn_from(&serving, &request, &mut |done| {
+                        progress.bytes.store((done * 1000.0) as u64, Ordering::Relaxed);
+                        !progress.cancelled.load(Ordering::Relaxed)
+                    })?;
+                    held.keep_draft(&draft)?;
+                    Ok(json!({"model": draft.id, "card": format!("/v1/models/{}/card", draft.id)}))
+                });
+                finish(&engine, &job, outcome.await);
+            });
+            id
+        }
+    };
+    accepted(&app, &id)
+}
+
+fn finish(app: &App, job: &str, outcome: Result<Value, ApiError>) {
+    if outcome.is_err() {
+        app.jobs.release(job);
+    }
+    app.jobs.update(job, |state| match outcome {
+        Ok(result) => (state.state, state.progress, state.result) = ("done", 1.0, Some(result)),
+        Err(error) => (state.state, state.error) = ("failed", Some(error.told())),
+    });
+}
+
+fn accepted(app: &App, id: &str) -> Result<Response, ApiError> {
+    let state = app.jobs.get(id).ok_or_else(|| ApiError::internal("a job was forgotten at once"))?;
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{id}"))], Json(state)).into_response())
+}
+
+/// The models that were learned, the newest first.
+#[utoipa::path(get, path = "/v1/models", tag = "models", responses((status = 200, description = "id, name, kind, state, created, learned_from, day, election, people, auc, published")))]
+pub async fn list(State(app): State<App>) -> Result<Response, ApiError> {
+    let held = app.clone();
+    let rows = app.run(move || Ok(held.drafts()?.iter().map(told).collect::<Vec<Value>>())).await?;
+    Ok(Json(json!({"rows": rows, "next": null})).into_response())
+}
+
+/// What models may look at.
+#[utoipa::path(get, path = "/v1/models/features", tag = "models", responses((status = 200, description = "name and meaning of every feature")))]
+pub async fn known_features() -> Response {
+    Json(json!({"rows": features(), "next": null})).into_response()
+}
+
+/// One model.
+#[utoipa::path(
+    get,
+    path = "/v1/models/{id}",
+    tag = "models",
+    params(("id" = String, Path, description = "Model id")),
+    responses((status = 200, description = "as in the list"), (status = 404, body = Problem))
+)]
+pub async fn one(State(app): State<App>, Segments(id): Segments<String>) -> Result<Response, ApiError> {
+    let held = app.clone();
+    let draft = app.run(move || held.draft(&id)).await?;
+    Ok(Json(told(&draft)).into_response())
+}
+
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CardParams {
+    /// html for a page to read; JSON without it.
+    pub page: Option<bool>,
+}
+
+/// The evidence for a model: how good it is on people whom it had not seen.
+#[utoipa::path(
+    get,
+    path = "/v1/models/{id}/card",
+    tag = "models",
+    params(("id" = String, Path, description = "Model id"), CardParams),
+    responses(
+        (status = 200, description = "the card and its checks", content((Value = "application/json"), (String = "text/html"))),
+        (status = 404, body = Problem)
+    )
+)]
+pub async fn card(
+    State(app): State<App>,
+    Segments(id): Segments<String>,
+    Params(params): Params<CardParams>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let held = app.clone();
+    let draft = app.run(move || held.draft(&id)).await?;
+    let checks = draft.card.checks(&Limits::default());
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if params.page.unwrap_or(accept.contains("text/html")) {
+        let page = page::of_card(&draft.card, &checks);
+        return Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response());
+    }
+    Ok(Json(json!({"card": draft.card, "checks": checks})).into_response())
+}
+
+/// How a model is published.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PublishRequest {
+    /// Day whose features the scores are made of; the day after the file's last registration, if not given.
+    pub day: Option<String>,
+    /// Limits that the model must be within, in place of the default ones.
+    #[schema(value_type = Object)]
+    pub limits: Option<Limits>,
+}
+
+/// The limits that a model is not within, as one sentence.
+fn failures(checks: &[Check]) -> Option<String> {
+    let failed: Vec<String> = checks
+        .iter()
+        .filter(|check| !check.passed)
+        .map(|check| {
+            let value = check.value.map_or("unknown".to_string(), |value| format!("{value:.4}"));
+            format!("{} is {value}, asked: {}", check.what, check.limit)
+        })
+        .collect();
+    (!failed.is_empty()).then(|| format!("the model may not be published: {}", failed.join("; ")))
+}
+
+/// Scores every voter of the state and puts the scores in force as a new version, where the model is within the limits.
+#[utoipa::path(
+    post,
+    path = "/v1/models/{id}/publish",
+    tag = "models",
+    params(("id" = String, Path, description = "Model id")),
+    request_body = PublishRequest,
+    responses(
+        (status = 202, body = JobState, description = "a job; its result names version and release"),
+        (status = 400, body = Problem),
+        (status = 404, body = Problem),
+        (status = 422, body = Problem, description = "the limits that the model is not within")
+    )
+)]
+pub async fn publish(
+    State(app): State<App>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+    Body(request): Body<PublishRequest>,
+) -> Result<Response, ApiError> {
+    let held = app.clone();
+    let draft = app.run(move || held.draft(&id)).await?;
+    let limits = request.limits.unwrap_or_default();
+    let impossible = |detail| ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail);
+    if let Some(detail) = failures(&draft.card.checks(&limits)) {
+        return Err(impossible(detail));
+    }
+    if request.day.as_deref().is_some_and(|day| !is_day(day)) {
+        return Err(ApiError::bad_request("days are written 2020-11-03"));
+    }
+    let Claim::New(id, progress) = app.jobs.claim("publish", &caller.key, None) else {
+        return Err(ApiError::internal("a job without a key is always new"));
+    };
+    let (engine, job) = (app.clone(), id.clone());
+    tokio::spawn(async move {
+        let outcome = put_in_force(&engine, &job, draft, request.day, limits, progress).await;
+        finish(&engine, &job, outcome);
+    });
+    accepted(&app, &id)
+}
+
+async fn put_in_force(
+    app: &App,
+    job: &str,
+    draft: Draft,
+    day: Option<String>,
+    limits: Limits,
+    progress: std::sync::Arc<bellwether_loaders::Progress>,
+) -> Result<Value, ApiError> {
+    // Loads and publications take turns: a version follows the one before.
+    let _turn = app.loading.lock().await;
+    app.jobs.update(job, |job| job.state = "running");
+    app.releases.refresh().await?;
+    let serving = app.serving(None).await?;
+    let lock = app.lake.lock()?;
+    let folder = app.lake.staging(&lock)?;
+    let work = app.run_long(move || {
+        let day = match day {
+            Some(day) => day,
+            None => models::day_after(&serving, &draft.state)?,
+        };
+        let version = models::version_in_force(&serving, &draft.state, &draft.name)? + 1;
+        progress.bytes_total.store(serving.electorate()?.rows() as u64, Ordering::Relaxed);
+        let scored = models::score(&serving, &draft, (version, &day), &limits, folder, |voters| {
+            progress.bytes.store(voters, Ordering::Relaxed);
+            !progress.cancelled.load(Ordering::Relaxed)
+        })?;
+        if let Some(detail) = failures(&scored.checks) {
+            return Err(ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
+        let change = models::change(&draft, &scored, version, &day)?;
+        Ok((draft, scored, change, version, day))
+    });
+    let (mut draft, scored, change, version, day) = work.await?;
+    let release = app.lake.commit(&lock, change).await?;
+    drop(lock);
+    draft.card = scored.card;
+    draft.published = Some(Published { version, release: release.id.clone(), day, voters: scored.voters });
+    let result =
+        json!({"model": draft.id, "version": version, "release": release.id, "voters": scored.voters});
+    let held = app.clone();
+    app.run(move || held.keep_draft(&draft)).await?;
+    Ok(result)
+}
