@@ -223,11 +223,16 @@ impl<'a> Grower<'a> {
         let (by_gradient, by_curvature) = (self.scale.gradient as f32, self.scale.curvature as f32);
         self.scale = Scale { gradient: f64::from(by_gradient), curvature: f64::from(by_curvature) };
         self.packed.par_chunks_mut(PART).zip(self.exact.par_chunks(PART)).for_each(|(packed, exact)| {
-            for (packed, [gradient, curvature]) in packed.iter_mut().zip(exact) {
-                let gradient = (gradient * by_gradient).round_ties_even() as i32;
-                let curvature = (curvature * by_curvature).round_ties_even() as u32;
-                *packed = (i64::from(gradient) << 32) + i64::from(curvature);
-            }
+            pulp::Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for (packed, [gradient, curvature]) in packed.iter_mut().zip(exact) {
+                        let gradient = (gradient * by_gradient).round_ties_even() as i32;
+                        let curvature = (curvature * by_curvature).round_ties_even() as u32;
+                        *packed = (i64::from(gradient) << 32) + i64::from(curvature);
+                    }
+                },
+            );
         });
     }
 

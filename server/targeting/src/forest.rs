@@ -9,6 +9,8 @@ use crate::matrix::{Binned, Cuts, Matrix, UNKNOWN};
 pub const MOST_LEAVES: usize = 32;
 /// People whose scores are worked out together.
 const BLOCK: usize = 1024;
+/// Trees whose leaves are found together.
+const LANES: usize = 16;
 
 /// A question of a tree: whether a feature's bin is at most this one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,7 +97,7 @@ pub struct Scorer<'a> {
 
 impl<'a> Scorer<'a> {
     pub fn new(forest: &'a Forest) -> Scorer<'a> {
-        let width = forest.trees.len().next_multiple_of(8);
+        let width = forest.trees.len().next_multiple_of(LANES);
         let mut starts = vec![None; forest.cuts.len()];
         let mut masks: Vec<u32> = Vec::new();
         for (at, tree) in forest.trees.iter().enumerate() {
@@ -126,38 +128,51 @@ impl<'a> Scorer<'a> {
     /// Log odds of the people of a matrix, whose columns are the forest's.
     pub fn log_odds(&self, matrix: &Matrix) -> Vec<f32> {
         let mut out = vec![0f32; matrix.rows()];
+        let asked: Vec<(usize, usize)> = self
+            .starts
+            .iter()
+            .enumerate()
+            .filter_map(|(feature, start)| Some((feature, (*start)?)))
+            .collect();
         out.par_chunks_mut(BLOCK).enumerate().for_each_init(
-            || (vec![0u8; BLOCK * self.starts.len()], vec![0u32; self.width]),
-            |(bins, alive), (block, out)| {
-                for (feature, start) in self.starts.iter().enumerate() {
-                    if start.is_some() {
-                        let values = &matrix.columns[feature][block * BLOCK..][..out.len()];
-                        self.forest.cuts[feature].bins_of(values, &mut bins[feature * BLOCK..][..out.len()]);
-                    }
-                }
-                pulp::Arch::new().dispatch(|| self.block(bins, alive, out));
+            || (vec![0u8; BLOCK * asked.len()], vec![0usize; asked.len()]),
+            |(bins, places), (block, out)| {
+                pulp::Arch::new().dispatch(
+                    #[inline(always)]
+                    || {
+                        for ((feature, _), bins) in asked.iter().zip(bins.chunks_mut(BLOCK)) {
+                            let values = &matrix.columns[*feature][block * BLOCK..][..out.len()];
+                            self.forest.cuts[*feature].bins_of(values, bins);
+                        }
+                        for (row, out) in out.iter_mut().enumerate() {
+                            for (at, place) in places.iter_mut().enumerate() {
+                                *place = asked[at].1 + bins[at * BLOCK + row] as usize * self.width;
+                            }
+                            *out = (self.forest.base + f64::from(self.sum(places))) as f32;
+                        }
+                    },
+                );
             },
         );
         out
     }
 
+    /// What all trees add to somebody whose masks begin at these places.
     #[inline(always)]
-    fn block(&self, bins: &[u8], alive: &mut [u32], out: &mut [f32]) {
-        for (row, out) in out.iter_mut().enumerate() {
-            alive.fill(u32::MAX);
-            for (feature, start) in self.starts.iter().enumerate() {
-                let Some(start) = start else { continue };
-                let from = start + bins[feature * BLOCK + row] as usize * self.width;
-                let masks = &self.masks[from..from + self.width];
-                for (alive, mask) in alive.iter_mut().zip(masks) {
-                    *alive &= mask;
+    fn sum(&self, places: &[usize]) -> f32 {
+        let mut sums = [0f32; 4];
+        for (group, leaves) in self.leaves.chunks(LANES).enumerate() {
+            let mut alive = [u32::MAX; LANES];
+            for place in places {
+                let masks = &self.masks[place + group * LANES..][..LANES];
+                for lane in 0..LANES {
+                    alive[lane] &= masks[lane];
                 }
             }
-            let mut sums = [0f32; 4];
-            for (at, (alive, leaves)) in alive.iter().zip(&self.leaves).enumerate() {
+            for (at, (alive, leaves)) in alive.iter().zip(leaves).enumerate() {
                 sums[at % 4] += leaves[(alive.trailing_zeros() & 31) as usize];
             }
-            *out = (self.forest.base + f64::from(sums.iter().sum::<f32>())) as f32;
         }
+        sums.iter().sum()
     }
 }
