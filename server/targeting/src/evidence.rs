@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::boosting::{Loss, Settings, sigmoid, train_binned};
+use crate::boosting::{Loss, Settings, train_binned};
 use crate::calibrate::Calibration;
 use crate::card::{Card, FeatureEvidence, Figures, GroupEvidence, Kind, Learner, TrialEvidence};
 use crate::experiment::{Error as TrialError, Trial};
@@ -14,11 +14,10 @@ use crate::forest::{Forest, Scorer, Tree};
 use crate::logistic::{self, Logistic};
 use crate::matrix::{Binned, Cuts, Matrix};
 use crate::measures::{Told, auc, brier, calibration, calibration_line, gains, log_loss};
+use crate::strangers::Strangers;
 use crate::uplift;
 
 const FOLDS: u32 = 5;
-/// People whose losses are added together; the parts are added in order, so that threads decide nothing.
-const PART: usize = 1 << 14;
 /// Outcomes of either sort from which steps are fitted instead of a line.
 const ENOUGH_FOR_STEPS: f64 = 2000.0;
 /// People on whom the importance of features is tried.
@@ -140,13 +139,12 @@ fn learn_chances(
         let (others, own) = folds::split(&folds, fold);
         let (known, outcomes) = (sample.matrix.pick(&others), pick(sample.outcomes, &others));
         let weights = sample.weights.map(|weights| pick(weights, &others));
-        let mut strangers = Strangers {
-            matrix: sample.matrix.pick(&own),
-            outcomes: pick(sample.outcomes, &own),
-            weights: sample.weights.map(|weights| pick(weights, &own)),
-            most_trees: wanted.settings.trees,
-            ..Strangers::default()
-        };
+        let mut strangers = Strangers::new(
+            wanted.settings.trees,
+            sample.matrix.pick(&own),
+            pick(sample.outcomes, &own),
+            sample.weights.map(|weights| pick(weights, &own)),
+        );
         let forest = grow(&known, &outcomes, weights.as_deref(), &mut strangers)?;
         match logistic::fit(&known, &outcomes, weights.as_deref(), 1.0) {
             Ok(model) => {
@@ -175,7 +173,7 @@ fn learn_chances(
         }
     }
     drop(forests);
-    let mut nobody = Strangers { most_trees: best, ..Strangers::default() };
+    let mut nobody = Strangers::nobody(best);
     let forest = grow(sample.matrix, sample.outcomes, sample.weights, &mut nobody)?;
     let honest = |log_odds: &[f32]| {
         // The chances of a fold are calibrated on the others, so that no promise is judged by what it was fitted to.
@@ -220,50 +218,6 @@ fn learn_chances(
     card.groups = groups_of(sample, &chances);
     let model = Model { kind: wanted.kind, forest, regression, calibration: Some(fitted) };
     Ok(Learned { model, card, held_out: chances, folds })
-}
-
-/// People on whom a growing forest is tried tree by tree.
-#[derive(Default)]
-struct Strangers {
-    matrix: Matrix,
-    outcomes: Vec<f32>,
-    weights: Option<Vec<f32>>,
-    most_trees: usize,
-    binned: Option<Binned>,
-    scores: Vec<f32>,
-    /// Sum of the log loss after each tree.
-    losses: Vec<f64>,
-}
-
-impl Strangers {
-    fn prepare(&mut self, cuts: &[Cuts], known: &[f32]) {
-        if self.outcomes.is_empty() {
-            return;
-        }
-        self.binned = Some(Binned::new(&self.matrix, cuts));
-        let mean = known.iter().sum::<f32>() / known.len() as f32;
-        self.scores = vec![(mean / (1.0 - mean)).ln(); self.outcomes.len()];
-    }
-
-    fn watch(&mut self, tree: &Tree) {
-        let Some(binned) = &self.binned else { return };
-        tree.add(binned, &mut self.scores);
-        let weight = |at: usize| self.weights.as_ref().map_or(1.0, |weights| weights[at]);
-        let parts: Vec<f64> = (0..self.scores.len().div_ceil(PART))
-            .into_par_iter()
-            .map(|part| {
-                let rows = part * PART..((part + 1) * PART).min(self.scores.len());
-                // ln(1 + e^-s), with the sign of the outcome.
-                let loss = |at: usize| {
-                    let score = self.scores[at];
-                    let toward = if self.outcomes[at] > 0.5 { score } else { -score };
-                    f64::from(weight(at)) * f64::from(-sigmoid(toward).max(1e-12).ln())
-                };
-                rows.map(loss).sum()
-            })
-            .collect();
-        self.losses.push(parts.iter().sum());
-    }
 }
 
 fn fit_calibration(sample: &Sample, log_odds: &[f32], rows: &[u32]) -> Calibration {

@@ -24,8 +24,6 @@ pub struct Node {
     pub right: i32,
     /// How much less the loss is for the question.
     pub gain: f32,
-    /// People who came to it, by weight.
-    pub cover: f32,
 }
 
 /// One tree. Its leaves stand from left to right.
@@ -34,8 +32,6 @@ pub struct Tree {
     pub nodes: Vec<Node>,
     /// What each leaf adds to the log odds.
     pub leaves: Vec<f32>,
-    /// People in each leaf, by weight.
-    pub covers: Vec<f32>,
 }
 
 impl Node {

@@ -8,12 +8,14 @@ pub mod evidence;
 pub mod experiment;
 pub mod folds;
 pub mod forest;
+mod grower;
 pub mod linear;
 pub mod logistic;
 pub mod matrix;
 pub mod measures;
 pub mod multilevel;
 pub mod page;
+mod strangers;
 pub mod uplift;
 
 pub use matrix::Matrix;
