@@ -81,7 +81,7 @@ pub fn of_card(card: &Card, checks: &[Check]) -> String {
 
 fn chances(page: &mut String, card: &Card) {
     page.push_str(
-        "<h2>How good is it?</h2><table><tr><th></th><th>Model</th><th>Logistic regression</th></tr>",
+        "<h2>How good is it?</h2><table><tr><th></th><th>Model</th><th>Boosted trees</th><th>Logistic regression</th></tr>",
     );
     let (trees, plain) = (card.forest, card.baseline);
     for (what, own, forest, other) in [
@@ -189,7 +189,9 @@ fn groups(page: &mut String, groups: &[GroupEvidence]) {
 }
 
 fn number(value: Option<f64>) -> String {
-    value.map_or("–".into(), |value| format!("{value:.4}"))
+    value.map_or("–".into(), |value| {
+        if value.abs() < 1000.0 { format!("{value:.4}") } else { format!("{value:.0}") }
+    })
 }
 
 fn escaped(text: &str) -> String {
