@@ -80,13 +80,7 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
             value.ok_or_else(|| row.reject(Some(column), "not a coordinate in degrees"))
         };
         let (latitude, longitude) = (degrees(latitude, 90.0)?, degrees(longitude, 180.0)?);
-        let writer = match writers.entry(state) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                let path = options.staging.join(format!("population_centres-{state}.parquet"));
-                entry.insert(ParquetTable::create_whole(table, path)?)
-            }
-        };
+        let writer = ParquetTable::of_state(&mut writers, table, state, &options.staging)?;
         writer.text(writer.position("area_id"), &code);
         writer.double(writer.position("population"), Some(count));
         writer.double(writer.position("longitude"), Some(longitude));

@@ -1,5 +1,7 @@
 //! Rows to Parquet: one builder a column of a catalog table, flushed in row groups, synced to disk at the end.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,6 +118,22 @@ impl ParquetTable {
     pub fn create_whole(table: &'static Table, path: PathBuf) -> Result<ParquetTable, Error> {
         let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
         ParquetTable::create(table, &names, path)
+    }
+
+    /// The file of a state's rows, created with the first of them.
+    pub fn of_state<'a>(
+        files: &'a mut BTreeMap<&'static str, ParquetTable>,
+        table: &'static Table,
+        state: &'static str,
+        folder: &Path,
+    ) -> Result<&'a mut ParquetTable, Error> {
+        Ok(match files.entry(state) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let path = folder.join(format!("{}-{state}.parquet", table.name));
+                entry.insert(ParquetTable::create_whole(table, path)?)
+            }
+        })
     }
 
     /// Position of a column among the file's columns.

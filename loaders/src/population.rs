@@ -67,13 +67,7 @@ pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> R
                         Some(parse_count(&text).ok_or_else(|| row.reject(Some(*column), "not a count"))?);
                 }
             }
-            let writer = match writers.entry(state) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    let path = options.staging.join(format!("population-{state}.parquet"));
-                    entry.insert(ParquetTable::create_whole(table, path)?)
-                }
-            };
+            let writer = ParquetTable::of_state(&mut writers, table, state, &options.staging)?;
             writer.text(writer.position("precinct_id"), &id);
             writer.text(writer.position("county_fips"), &id[..5]);
             for ((_, name), count) in COUNTS.iter().zip(counts) {

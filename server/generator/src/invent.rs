@@ -9,6 +9,7 @@ use geo_types::MultiPolygon;
 use shapefile::dbase::{FieldValue, Record, TableWriterBuilder};
 use zip::write::SimpleFileOptions;
 
+use crate::census::{write_centres, write_population};
 use crate::lattice::Lattice;
 use crate::{Error, write_failed};
 
@@ -16,7 +17,7 @@ const COLUMNS: usize = 30;
 const ROWS: usize = 20;
 /// Precincts of a county, across and up.
 const COUNTY: (usize, usize) = (6, 5);
-const COUNTIES: [&str; 20] = [
+pub const COUNTIES: [&str; 20] = [
     "Alder", "Aspen", "Birch", "Cedar", "Cypress", "Elder", "Elm", "Fir", "Hazel", "Juniper", "Larch",
     "Laurel", "Linden", "Maple", "Oak", "Pine", "Rowan", "Spruce", "Walnut", "Willow",
 ];
@@ -27,19 +28,19 @@ const MARKETS: [(&str, &str); 3] = [("901", "Alder-Birch"), ("902", "Laurel"), (
 const NAD83: &str = "GEOGCS[\"GCS_North_American_1983\",DATUM[\"D_North_American_1983\",SPHEROID[\"GRS_1980\",6378137,298.257222101]],PRIMEM[\"Greenwich\",0],UNIT[\"Degree\",0.017453292519943295]]";
 
 /// One precinct of the fictional state.
-struct Precinct {
-    x: usize,
-    y: usize,
-    id: String,
+pub struct Precinct {
+    pub x: usize,
+    pub y: usize,
+    pub id: String,
     /// Number of its county, from 1.
-    county: usize,
+    pub county: usize,
     /// Number within its county, from 1.
-    number: usize,
-    adults: f64,
-    races: [f64; 8],
+    pub number: usize,
+    pub adults: f64,
+    pub races: [f64; 8],
     /// Share of two-party votes that are Democratic, in an even year.
     lean: f64,
-    turnout: f64,
+    pub turnout: f64,
 }
 
 /// Writes every source file of the state that the layout names into a folder.
@@ -190,7 +191,7 @@ fn precincts(layout: &Layout, seed: u64) -> Vec<Precinct> {
 }
 
 impl Precinct {
-    fn county_code(&self) -> String {
+    pub fn county_code(&self) -> String {
         format!("{:03}", 2 * self.county - 1)
     }
 
@@ -207,58 +208,6 @@ impl Precinct {
         [all * 0.975 * lean, all * 0.975 * (1.0 - lean), all * 0.025]
             .map(|votes| (votes * 10.0).round() / 10.0)
     }
-}
-
-fn write_population(file: &Path, layout: &Layout, precincts: &[Precinct]) -> Result<(), Error> {
-    let mut text = String::from("GEOID20,state,county,vtd");
-    let parts = ["", "_hisp", "_white", "_black", "_aian", "_asian", "_nhpi", "_other", "_two"];
-    for prefix in ["pop", "vap"] {
-        parts.iter().for_each(|part| text.push_str(&format!(",{prefix}{part}")));
-    }
-    text.push('\n');
-    for precinct in precincts {
-        let county = COUNTIES[precinct.county - 1];
-        text.push_str(&format!("{},{},{county} County,{}", precinct.id, layout.state, &precinct.id[5..]));
-        for grown in [1.28, 1.0] {
-            let races = precinct.races.map(|count| (count * grown).round());
-            text.push_str(&format!(",{}", races.iter().sum::<f64>()));
-            races.iter().for_each(|count| text.push_str(&format!(",{count}")));
-        }
-        text.push('\n');
-    }
-    std::fs::write(file, text).map_err(write_failed(file))
-}
-
-/// Two block groups a precinct, with their centres of population.
-fn write_centres(file: &Path, lattice: &Lattice, precincts: &[Precinct]) -> Result<(), Error> {
-    let mut text = String::from("STATEFP,COUNTYFP,TRACTCE,BLKGRPCE,POPULATION,LATITUDE,LONGITUDE\n");
-    for precinct in precincts {
-        let shape = lattice.outline(|x, y| (x, y) == (precinct.x, precinct.y));
-        let people = (precinct.adults * 1.28).round();
-        let most = (people * (0.5 + 0.3 * (precinct.turnout - 0.6))).round();
-        for (group, people, place) in [(1, most, 0.3), (2, people - most, 0.7)] {
-            let (longitude, latitude) = between(&shape, place);
-            let (state, tract) = (&precinct.id[..2], precinct.number);
-            let county = precinct.county_code();
-            text.push_str(&format!(
-                "{state},{county},{tract:06},{group},{people},{latitude:+.6},{longitude:+011.6}\n"
-            ));
-        }
-    }
-    std::fs::write(file, text).map_err(write_failed(file))
-}
-
-/// The place at a fraction of the way from the south-west to the north-east of a shape's box.
-fn between(shape: &MultiPolygon<f64>, fraction: f64) -> (f64, f64) {
-    let all = shape.0.iter().flat_map(|polygon| polygon.exterior().0.iter());
-    let (mut low, mut high) = ([f64::MAX; 2], [f64::MIN; 2]);
-    for point in all {
-        for (at, value) in [point.x, point.y].into_iter().enumerate() {
-            (low[at], high[at]) = (low[at].min(value), high[at].max(value));
-        }
-    }
-    let at = |axis: usize| low[axis] + (high[axis] - low[axis]) * fraction;
-    (at(0), at(1))
 }
 
 /// Contests of one year: office, and the three letters of its candidates.

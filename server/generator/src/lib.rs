@@ -2,6 +2,7 @@
 //! precincts and writes them as that state writes its voter file; `invent` makes up a whole fictional state in
 //! the same source formats. Nobody in either exists. Everything is deterministic for a seed.
 
+mod census;
 mod electorate;
 mod invent;
 mod lattice;

@@ -67,17 +67,7 @@ pub fn train_binned(
     settings: &Settings,
     mut watch: impl FnMut(&Tree) -> bool,
 ) -> Forest {
-    let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
-    let all: f64 = (0..binned.rows).map(weight).sum();
-    let mean: f64 =
-        (0..binned.rows).map(|row| weight(row) * f64::from(outcomes[row])).sum::<f64>() / all.max(1e-12);
-    let base = match loss {
-        Loss::Logistic => {
-            let mean = mean.clamp(1e-6, 1.0 - 1e-6);
-            (mean / (1.0 - mean)).ln()
-        }
-        Loss::Squares => mean,
-    };
+    let base = base(outcomes, weights, loss);
     let mut forest = Forest { names: names.to_vec(), cuts, base, trees: Vec::with_capacity(settings.trees) };
     let mut scores = vec![base as f32; binned.rows];
     let mut grower = Grower::new(binned, settings);
@@ -91,6 +81,21 @@ pub fn train_binned(
         }
     }
     forest
+}
+
+/// The score that every person begins with: that of the mean outcome.
+pub fn base(outcomes: &[f32], weights: Option<&[f32]>, loss: Loss) -> f64 {
+    let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
+    let all: f64 = (0..outcomes.len()).map(weight).sum();
+    let sum: f64 = outcomes.iter().enumerate().map(|(row, outcome)| weight(row) * f64::from(*outcome)).sum();
+    let mean = sum / all.max(1e-12);
+    match loss {
+        Loss::Logistic => {
+            let mean = mean.clamp(1e-6, 1.0 - 1e-6);
+            (mean / (1.0 - mean)).ln()
+        }
+        Loss::Squares => mean,
+    }
 }
 
 /// `1 / (1 + e^-x)` to seven digits, in a form that many are worked out at a time.

@@ -51,7 +51,7 @@ pub struct FeatureEvidence {
     pub feature: String,
     /// Share of the people of whom it is known.
     pub coverage: f64,
-    /// How much of the AUC is lost when the feature is dealt out anew among the people; for persuasion its share of what
+    /// How much of the boosted trees' AUC is lost when the feature is dealt out anew among the people; for persuasion its share of what
     /// all questions of the trees gained.
     pub importance: f64,
     /// Population stability index of those scored against those learned from; none before anybody is scored.

@@ -118,7 +118,7 @@ fn learn_chances(
     let mut grow = |matrix: &Matrix, outcomes: &[f32], weights: Option<&[f32]>, strangers: &mut Strangers| {
         let cuts: Vec<Cuts> = matrix.columns.par_iter().map(|column| Cuts::of(column)).collect();
         let binned = Binned::new(matrix, &cuts);
-        strangers.prepare(&cuts, outcomes);
+        strangers.prepare(&cuts, outcomes, weights);
         let mut goes_on = true;
         let settings = Settings { trees: strangers.most_trees, ..wanted.settings };
         let grown = |tree: &Tree| {
@@ -237,6 +237,8 @@ fn learn_persuasion(
     wanted: &Wanted,
     watch: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Learned, Error> {
+    let trial = Trial { outcomes: sample.outcomes, assigned, clusters: sample.clusters };
+    let intent_to_treat = trial.intent_to_treat()?;
     let folds = folds::of_groups(sample.clusters, FOLDS, wanted.seed);
     let people = sample.outcomes.len();
     let mut effects = vec![0f32; people];
@@ -267,7 +269,6 @@ fn learn_persuasion(
     if stopped {
         return Err(Error::Stopped);
     }
-    let trial = Trial { outcomes: sample.outcomes, assigned, clusters: sample.clusters };
     let [control, treated] = trial.groups();
     let mut card = empty_card(sample, wanted, &vec![0.0; sample.matrix.names.len()]);
     let gain = |feature: usize| -> f64 {
@@ -277,12 +278,8 @@ fn learn_persuasion(
     let gains: Vec<f64> = (0..card.features.len()).map(gain).collect();
     let all: f64 = gains.iter().sum::<f64>().max(1e-12);
     card.features.iter_mut().zip(gains).for_each(|(feature, gain)| feature.importance = gain / all);
-    card.trial = Some(TrialEvidence {
-        control,
-        treated,
-        intent_to_treat: trial.intent_to_treat()?,
-        qini: trial.qini(&effects, wanted.seed)?,
-    });
+    card.trial =
+        Some(TrialEvidence { control, treated, intent_to_treat, qini: trial.qini(&effects, wanted.seed)? });
     Ok(Learned {
         model: Model { kind: wanted.kind, forest, regression: None, calibration: None },
         card,

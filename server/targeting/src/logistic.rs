@@ -90,12 +90,8 @@ pub fn fit(
 fn terms_of(name: &str, column: &[f32]) -> Vec<Term> {
     let known: Vec<f64> =
         column.iter().filter(|value| !value.is_nan()).map(|value| f64::from(*value)).collect();
-    let moments = |count: f64, sum: f64, squares: f64| {
-        let mean = sum / count.max(1.0);
-        (mean, (squares / count.max(1.0) - mean * mean).max(0.0).sqrt())
-    };
     let count = known.len() as f64;
-    let (mean, _) = moments(count, known.iter().sum(), 0.0);
+    let mean = known.iter().sum::<f64>() / count.max(1.0);
     let around: f64 = known.iter().map(|value| (value - mean).powi(2)).sum();
     let deviation = (around / count.max(1.0)).sqrt();
     let term = |unknown: bool, mean: f64, deviation: f64| Term {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::boosting::sigmoid;
+use crate::boosting::{Loss, base, sigmoid};
 use crate::forest::Tree;
 use crate::matrix::{Binned, Cuts, Matrix};
 
@@ -37,13 +37,13 @@ impl Strangers {
         Strangers { most_trees, ..Strangers::default() }
     }
 
-    pub fn prepare(&mut self, cuts: &[Cuts], known: &[f32]) {
+    /// Begins where a forest of people with known outcomes begins.
+    pub fn prepare(&mut self, cuts: &[Cuts], known: &[f32], weights: Option<&[f32]>) {
         if self.outcomes.is_empty() {
             return;
         }
         self.binned = Some(Binned::new(&self.matrix, cuts));
-        let mean = known.iter().sum::<f32>() / known.len() as f32;
-        self.scores = vec![(mean / (1.0 - mean)).ln(); self.outcomes.len()];
+        self.scores = vec![base(known, weights, Loss::Logistic) as f32; self.outcomes.len()];
     }
 
     pub fn watch(&mut self, tree: &Tree) {
