@@ -1,6 +1,6 @@
 //! What a campaign knows of voters beside the state's file, as CSV: scores that models gave them
-//! (`voter_id, model, score`) and what became of contacts (`voter_id, contacted_on, result`, and `method` where it is
-//! known). The voter id is the state's own.
+//! (`voter_id, model, score`) and what became of contacts (`voter_id, contacted_on, result`, and where they are known
+//! `method` and `support`, the answer from 1, strong support, to 5, strong opposition). The voter id is the state's own.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -103,8 +103,11 @@ pub fn load_contacts(
         paths,
         progress,
         &mut report,
-        |header| Ok((header.require(["voter_id", "contacted_on", "result"])?, header.find("method"))),
-        |(columns, method_at), row| {
+        |header| {
+            let columns = header.require(["voter_id", "contacted_on", "result"])?;
+            Ok((columns, header.find("method"), header.find("support")))
+        },
+        |(columns, method_at, support_at), row| {
             let [voter, day, result] = columns.map(|column| row.get(column));
             if voter.trim().is_empty() {
                 return Err(row.reject(Some(columns[0]), "no voter id").into());
@@ -122,7 +125,17 @@ pub fn load_contacts(
                 let reason = format!("not a method: there are {}", METHODS.join(", "));
                 return Err(row.reject(*method_at, &reason).into());
             }
+            let support = support_at.map(|at| row.get(at).trim().to_string()).filter(|text| !text.is_empty());
+            let support = match support.as_deref().map(str::parse::<i32>) {
+                None => None,
+                Some(Ok(answer)) if (1..=5).contains(&answer) => Some(answer),
+                Some(_) => {
+                    let reason = "not an answer: 1 strong support to 5 strong opposition, or empty";
+                    return Err(row.reject(*support_at, reason).into());
+                }
+            };
             writer.text(writer.position("voter_id"), voter.trim());
+            writer.integer(writer.position("support"), support);
             writer.integer(writer.position("contacted_on"), Some(date));
             writer.text(writer.position("result"), &result);
             writer.optional_text(writer.position("method"), method.as_deref());

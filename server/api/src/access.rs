@@ -103,7 +103,9 @@ pub fn needed(method: &Method, route: &str) -> Right {
         | "/v1/releases/{id}" => Right::Presence,
         "/v1/loads" | "/v1/loads/{id}" | "/v1/loads/{id}/rejects" => Right::Load,
         "/v1/models/features" => Right::Presence,
-        route if route.starts_with("/v1/models") => Right::Sql,
+        route if ["/v1/models", "/v1/opinions", "/v1/experiments"].iter().any(|of| route.starts_with(of)) => {
+            Right::Sql
+        }
         "/v1/sql" => Right::Sql,
         "/v1/voters/{id}"
         | "/v1/voters/match"

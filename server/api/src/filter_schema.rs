@@ -73,6 +73,10 @@ impl PartialSchema for WhereSchema {
             object("Has a contact with one of these results, within so many days before the release.")
                 .property("result", list(text("canvassed, not_home, refused, ...")))
                 .property("within_days", whole("Days"));
+        let experiment = object("Drawn for an experiment, or for one arm of it.")
+            .property("id", text("Experiment id"))
+            .property("arm", text("control or treatment"))
+            .required("id");
         let within = ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::Object))
             .description(Some("The coordinate lies in this GeoJSON geometry."));
@@ -92,6 +96,7 @@ impl PartialSchema for WhereSchema {
             .item(named("voted", RefOr::T(Schema::Object(voted.build()))))
             .item(named("score", RefOr::T(Schema::Object(score.build()))))
             .item(named("contact", RefOr::T(Schema::Object(contact.build()))))
+            .item(named("experiment", RefOr::T(Schema::Object(experiment.build()))))
             .item(named("within", RefOr::T(Schema::Object(within.build()))));
         RefOr::T(Schema::OneOf(schema.build()))
     }

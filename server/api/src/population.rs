@@ -16,7 +16,7 @@ pub fn is_light(filter: &Where) -> bool {
         Where::All(list) | Where::Any(list) => list.iter().all(is_light),
         Where::Not(inner) => is_light(inner),
         Where::District { ids, .. } => ids.iter().all(|id| !id.contains('@')),
-        Where::Within { .. } | Where::Contact { .. } => false,
+        Where::Within { .. } | Where::Contact { .. } | Where::Experiment { .. } => false,
         _ => true,
     }
 }

@@ -47,6 +47,8 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
     let lists = OpenApiRouter::new()
         .routes(routes!(matching::start))
         .routes(routes!(models::start))
+        .routes(routes!(opinions::start))
+        .routes(routes!(experiments::outcomes))
         .layer(DefaultBodyLimit::max(LISTS));
     let shapes = OpenApiRouter::new().routes(routes!(reports::shape)).layer(DefaultBodyLimit::max(SHAPES));
     OpenApiRouter::with_openapi(Document::openapi())
@@ -84,6 +86,10 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(models::one))
         .routes(routes!(models::card))
         .routes(routes!(models::publish))
+        .routes(routes!(opinions::list))
+        .routes(routes!(opinions::one))
+        .routes(routes!(experiments::start, experiments::list))
+        .routes(routes!(experiments::one))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .layer(DefaultBodyLimit::max(BODY))

@@ -190,7 +190,7 @@ impl Electorate {
     }
 
     /// Band of each code of a column.
-    fn band_table(&self, column: usize, bands: &[(u32, String)]) -> Vec<u32> {
+    pub(crate) fn band_table(&self, column: usize, bands: &[(u32, String)]) -> Vec<u32> {
         let most = self.columns[column].sliced.most();
         let band = |code: u32| match code {
             0 => 0,

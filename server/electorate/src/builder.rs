@@ -58,6 +58,7 @@ pub struct Builder {
     scores: Vec<(String, Vec<f32>)>,
     contacts: Vec<(u32, u32, i32)>,
     contact_results: Dictionary,
+    experiments: Vec<(String, [Vec<u32>; 2])>,
     today: i32,
 }
 
@@ -87,6 +88,7 @@ impl Builder {
             scores: Vec::new(),
             contacts: Vec::new(),
             contact_results: Dictionary::default(),
+            experiments: Vec::new(),
             today,
         }
     }
@@ -192,6 +194,15 @@ impl Builder {
         self.contacts.push((row, code, day));
     }
 
+    /// Notes the arm of an experiment, a place in `ARMS`, that the voter in a row was drawn for.
+    pub fn drawn(&mut self, experiment: &str, arm: usize, row: u32) {
+        let at = self.experiments.iter().position(|(id, _)| id == experiment).unwrap_or_else(|| {
+            self.experiments.push((experiment.to_string(), Default::default()));
+            self.experiments.len() - 1
+        });
+        self.experiments[at].1[arm].push(row);
+    }
+
     pub fn finish(mut self) -> Electorate {
         let rows = self.rows;
         let names = TEXT_FIELDS.into_iter().chain(NUMBER_FIELDS).chain(DAY_FIELDS);
@@ -238,6 +249,7 @@ impl Builder {
             scores: self.scores,
             contacts: self.contacts,
             contact_results: self.contact_results,
+            experiments: self.experiments,
             today: self.today,
         }
     }

@@ -113,6 +113,7 @@ impl Compiler<'_> {
                 }
             }
             Where::Contact { at, results, within_days } => self.contact(at, results, *within_days),
+            Where::Experiment { at, id, arm } => self.experiment(at, id, arm.as_deref()),
             Where::Within { at, geometry } => match Outline::from_geojson(geometry) {
                 Ok(outline) => Node::Bitmap(self.electorate.within(&outline)),
                 Err(error) => self.fault(at, error.to_string()),
@@ -251,6 +252,21 @@ impl Compiler<'_> {
         for (row, code, day) in &electorate.contacts {
             if *day >= since && (codes.is_empty() || codes.contains(&Some(*code))) {
                 words[*row as usize / 64] |= 1 << (row % 64);
+            }
+        }
+        Node::Bitmap(words)
+    }
+
+    fn experiment(&mut self, at: &str, id: &str, arm: Option<&str>) -> Node {
+        let electorate = self.electorate;
+        let Some((_, arms)) = electorate.experiments.iter().find(|(known, _)| known == id) else {
+            let known: Vec<&str> = electorate.experiments.iter().map(|(id, _)| id.as_str()).collect();
+            return self.fault(at, unknown("experiment", id, &known, "none is drawn"));
+        };
+        let mut words = vec![0u64; electorate.words()];
+        for (rows, name) in arms.iter().zip(crate::ARMS) {
+            if arm.is_none_or(|arm| arm == name) {
+                rows.iter().for_each(|row| words[*row as usize / 64] |= 1 << (row % 64));
             }
         }
         Node::Bitmap(words)

@@ -51,6 +51,12 @@ pub enum Where {
         results: Vec<String>,
         within_days: Option<u32>,
     },
+    /// Drawn for an experiment, or for one arm of it.
+    Experiment {
+        at: String,
+        id: String,
+        arm: Option<String>,
+    },
     /// The coordinate lies in a GeoJSON geometry.
     Within {
         at: String,
@@ -99,8 +105,8 @@ struct Reader {
     conditions: usize,
 }
 
-const CONDITIONS: [&str; 9] =
-    ["all", "any", "not", "field", "district", "voted", "score", "contact", "within"];
+const CONDITIONS: [&str; 10] =
+    ["all", "any", "not", "field", "district", "voted", "score", "contact", "experiment", "within"];
 
 impl Reader {
     fn fault(&mut self, at: &str, detail: impl Into<String>) -> Where {
@@ -153,6 +159,7 @@ impl Reader {
             "voted" => self.voted(inner, here),
             "score" => self.score(inner, here),
             "contact" => self.contact(inner, here),
+            "experiment" => self.experiment(inner, here),
             _ => Where::Within { at: here, geometry: inner.clone() },
         }
     }
@@ -313,6 +320,23 @@ impl Reader {
         };
         let days = self.count(object.get("within_days"), &format!("{at}/within_days"));
         Where::Contact { at, results, within_days: days.map(|days| days as u32) }
+    }
+
+    fn experiment(&mut self, value: &Value, at: String) -> Where {
+        let Some(object) = self.members(value, &at, &["id", "arm"]) else {
+            return Where::Any(Vec::new());
+        };
+        let Some(id) = object.get("id").and_then(Value::as_str) else {
+            return self.fault(&at, "an experiment needs its id");
+        };
+        let arm = match object.get("arm") {
+            None => None,
+            Some(Value::String(arm)) if crate::ARMS.contains(&arm.as_str()) => Some(arm.clone()),
+            Some(_) => {
+                return self.fault(&format!("{at}/arm"), format!("must be {}", crate::ARMS.join(" or ")));
+            }
+        };
+        Where::Experiment { at, id: id.to_string(), arm }
     }
 }
 

@@ -15,6 +15,7 @@ mod fingerprint;
 mod groups;
 mod ladder;
 mod nearest;
+mod persons;
 mod prepared;
 mod sliced;
 mod split;
@@ -33,6 +34,7 @@ pub use fingerprint::mix;
 use groups::Groups;
 use ladder::Ladder;
 pub use nearest::nearest;
+pub use persons::Together;
 pub use prepared::Filter;
 use sliced::Sliced;
 
@@ -131,6 +133,9 @@ pub const TEXT_FIELDS: [&str; 8] =
 pub const NUMBER_FIELDS: [&str; 2] = ["age", "birth_year"];
 pub const DAY_FIELDS: [&str; 2] = ["registered_on", "party_since"];
 
+/// Arms of an experiment: those who are left alone, and those who are treated.
+pub const ARMS: [&str; 2] = ["control", "treatment"];
+
 /// All voters of a release.
 pub struct Electorate {
     rows: usize,
@@ -158,6 +163,8 @@ pub struct Electorate {
     /// Contacts: row, code of the result, days since 1970-01-01. Sorted by row.
     contacts: Vec<(u32, u32, i32)>,
     contact_results: Dictionary,
+    /// Experiments by id: the rows of each arm, in the order of `ARMS`, ascending.
+    experiments: Vec<(String, [Vec<u32>; 2])>,
     /// Day from which contacts are counted back: that of the release.
     today: i32,
 }
@@ -213,6 +220,7 @@ impl Electorate {
             + self.points.len() * 16
             + scores
             + self.contacts.len() * 12
+            + self.experiments.iter().map(|(_, arms)| (arms[0].len() + arms[1].len()) * 4).sum::<usize>()
     }
 }
 

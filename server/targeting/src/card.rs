@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::boosting::Settings;
 use crate::experiment::{Effect, Group, Qini};
+use crate::logistic::Term;
 use crate::measures::{Bin, Gain};
 
 /// What a model foresees.
@@ -51,8 +52,8 @@ pub struct FeatureEvidence {
     pub feature: String,
     /// Share of the people of whom it is known.
     pub coverage: f64,
-    /// How much of the boosted trees' AUC is lost when the feature is dealt out anew among the people; for persuasion its share of what
-    /// all questions of the trees gained.
+    /// How much of the model's AUC is lost when the feature is dealt out anew among people whom it had not seen; for
+    /// persuasion its share of what all questions of the trees gained.
     pub importance: f64,
     /// Population stability index of those scored against those learned from; none before anybody is scored.
     pub drift: Option<f64>,
@@ -142,6 +143,8 @@ pub struct Card {
     pub curve: Vec<Bin>,
     pub gains: Vec<Gain>,
     pub features: Vec<FeatureEvidence>,
+    /// Of the logistic regression on everybody, whether or not it is the model.
+    pub coefficients: Vec<Term>,
     pub groups: Vec<GroupEvidence>,
     pub trial: Option<TrialEvidence>,
 }

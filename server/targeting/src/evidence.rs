@@ -133,6 +133,7 @@ fn learn_chances(
     };
     let mut plain = vec![0f32; people];
     let mut has_plain = true;
+    let mut plain_importance = Vec::new();
     let mut losses = vec![0f64; wanted.settings.trees];
     let mut forests = Vec::new();
     for fold in 0..FOLDS as u8 {
@@ -150,6 +151,10 @@ fn learn_chances(
             Ok(model) => {
                 let told = model.log_odds(&strangers.matrix);
                 own.iter().zip(&told).for_each(|(row, told)| plain[*row as usize] = *told);
+                if fold == 0 {
+                    let say = |people: &Matrix| model.log_odds(people);
+                    plain_importance = importance_of(&say, &strangers, &told, wanted.seed);
+                }
             }
             Err(_) => has_plain = false,
         }
@@ -166,10 +171,11 @@ fn learn_chances(
     let mut importance = vec![0f64; sample.matrix.names.len()];
     for (at, (forest, own, strangers)) in forests.iter_mut().enumerate() {
         forest.trees.truncate(best);
-        let told = Scorer::new(forest).log_odds(&strangers.matrix);
+        let scorer = Scorer::new(forest);
+        let told = scorer.log_odds(&strangers.matrix);
         own.iter().zip(&told).for_each(|(row, told)| log_odds[*row as usize] = *told);
         if at == 0 {
-            importance = importance_of(forest, &strangers.matrix, &strangers.outcomes, &told, wanted.seed);
+            importance = importance_of(&|people| scorer.log_odds(people), strangers, &told, wanted.seed);
         }
     }
     drop(forests);
@@ -193,14 +199,15 @@ fn learn_chances(
     let of_forest = figures(&chances);
     let of_plain = has_plain.then(|| honest(&plain)).map(|chances| (figures(&chances), chances));
     // The simpler model where the forest is no better on strangers.
-    let mut regression = None;
-    if let Some((figures, own)) = &of_plain
-        && figures.log_loss <= of_forest.log_loss
-        && let Ok(model) = logistic::fit(sample.matrix, sample.outcomes, sample.weights, 1.0)
-    {
-        regression = Some(model);
-        chances.clone_from(own);
-        log_odds = plain;
+    let mut regression = logistic::fit(sample.matrix, sample.outcomes, sample.weights, 1.0).ok();
+    let coefficients = regression.as_ref().map(|model| model.terms.clone()).unwrap_or_default();
+    match &of_plain {
+        Some((figures, own)) if regression.is_some() && figures.log_loss <= of_forest.log_loss => {
+            chances.clone_from(own);
+            log_odds = plain;
+            importance = plain_importance;
+        }
+        _ => regression = None,
     }
     let everybody: Vec<u32> = (0..people as u32).collect();
     let fitted = fit_calibration(sample, &log_odds, &everybody);
@@ -215,6 +222,7 @@ fn learn_chances(
     (card.slope, card.intercept) = (line.map(|line| line.0), line.map(|line| line.1));
     card.curve = calibration(told, 20);
     card.gains = gains(told, 20);
+    card.coefficients = coefficients;
     card.groups = groups_of(sample, &chances);
     let model = Model { kind: wanted.kind, forest, regression, calibration: Some(fitted) };
     Ok(Learned { model, card, held_out: chances, folds })
@@ -315,19 +323,25 @@ fn empty_card(sample: &Sample, wanted: &Wanted, importance: &[f64]) -> Card {
         curve: Vec::new(),
         gains: Vec::new(),
         features: names.map(feature).collect(),
+        coefficients: Vec::new(),
         groups: Vec::new(),
         trial: None,
     }
 }
 
-/// How much of the AUC goes with each feature, when it is dealt out anew among people whom the forest had not seen.
-fn importance_of(forest: &Forest, people: &Matrix, outcomes: &[f32], told: &[f32], seed: u64) -> Vec<f64> {
+/// How much of the AUC goes with each feature, when it is dealt out anew among people whom the model had not seen.
+fn importance_of(
+    say: &(dyn Fn(&Matrix) -> Vec<f32> + Sync),
+    strangers: &Strangers,
+    told: &[f32],
+    seed: u64,
+) -> Vec<f64> {
+    let people = &strangers.matrix;
     let rows: Vec<u32> = (0..people.rows().min(MOST_FOR_IMPORTANCE) as u32).collect();
-    let outcomes = &outcomes[..rows.len()];
+    let outcomes = &strangers.outcomes[..rows.len()];
     let score = |chances: &[f32]| auc(Told { outcomes, chances, weights: None }).unwrap_or(0.5);
     let whole = score(&told[..rows.len()]);
     let people = people.pick(&rows);
-    let scorer = Scorer::new(forest);
     let one = |feature: usize| {
         let mut dealt = people.clone();
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ feature as u64);
@@ -335,7 +349,7 @@ fn importance_of(forest: &Forest, people: &Matrix, outcomes: &[f32], told: &[f32
         for at in (1..column.len()).rev() {
             column.swap(at, rng.random_range(0..=at));
         }
-        whole - score(&scorer.log_odds(&dealt))
+        whole - score(&say(&dealt))
     };
     (0..people.names.len()).into_par_iter().map(one).collect()
 }

@@ -32,6 +32,8 @@ pub struct Tree {
     pub nodes: Vec<Node>,
     /// What each leaf adds to the log odds.
     pub leaves: Vec<f32>,
+    /// People at each leaf when the tree was grown.
+    pub covers: Vec<f32>,
 }
 
 impl Node {
@@ -60,7 +62,7 @@ impl Tree {
     }
 
     /// First leaf below a node or leaf, and the one after the last.
-    fn span(&self, place: i32) -> (usize, usize) {
+    pub(crate) fn span(&self, place: i32) -> (usize, usize) {
         if place < 0 {
             return (!place as usize, !place as usize + 1);
         }
@@ -78,97 +80,113 @@ pub struct Forest {
     pub trees: Vec<Tree>,
 }
 
-/// A forest made ready for many people. For every feature and bin it holds, tree by tree, the leaves that are left when
-/// a person has that bin; what all features leave of a tree is the person's leaf (Lucchese and others, QuickScorer,
-/// SIGIR 2015).
+/// A forest made ready for many people. Trees stand in groups of as many as are asked together; for every feature and
+/// answer a group holds, tree by tree, the leaves that are left of it, and what all features leave of a tree is the
+/// person's leaf (Lucchese and others, QuickScorer, SIGIR 2015). A group is small enough for the nearest cache, and a
+/// block of people goes through it before the next.
 pub struct Scorer<'a> {
     forest: &'a Forest,
-    /// Where each feature's masks start; none for features that no tree asks of.
-    starts: Vec<Option<usize>>,
-    masks: Vec<u32>,
-    /// Words of one bin: the trees, rounded up.
-    width: usize,
+    /// Features that any tree asks of.
+    asked: Vec<usize>,
+    groups: Vec<Group>,
+}
+
+/// Some trees, asked together.
+struct Group {
+    /// Of every feature that they ask of: its place among those asked, and where the masks of each bin stand. Bins between
+    /// which no tree of the group divides share theirs.
+    questions: Vec<(usize, [u16; 256])>,
+    /// Leaves that are left of each tree.
+    masks: Vec<[u32; LANES]>,
     leaves: Vec<[f32; MOST_LEAVES]>,
 }
 
-impl<'a> Scorer<'a> {
-    pub fn new(forest: &'a Forest) -> Scorer<'a> {
-        let width = forest.trees.len().next_multiple_of(LANES);
-        let mut starts = vec![None; forest.cuts.len()];
-        let mut masks: Vec<u32> = Vec::new();
-        for (at, tree) in forest.trees.iter().enumerate() {
-            for node in &tree.nodes {
-                let feature = node.feature as usize;
-                let bins = forest.cuts[feature].bins();
-                let start = *starts[feature].get_or_insert_with(|| {
-                    masks.resize(masks.len() + bins * width, u32::MAX);
-                    masks.len() - bins * width
-                });
-                let (first, end) = tree.span(node.left);
-                let left = (u32::MAX >> (32 - (end - first))) << first;
-                for bin in 0..bins {
-                    if !node.goes_left(bin as u8) {
-                        masks[start + bin * width + at] &= !left;
-                    }
+impl Group {
+    fn of(trees: &[Tree], cuts: &[Cuts], asked: &[usize]) -> Group {
+        let (mut questions, mut masks) = (Vec::new(), Vec::new());
+        for (at, feature) in asked.iter().enumerate() {
+            let mut by_bin = vec![[u32::MAX; LANES]; cuts[*feature].bins()];
+            for (lane, tree) in trees.iter().enumerate() {
+                for node in tree.nodes.iter().filter(|node| node.feature as usize == *feature) {
+                    let (first, end) = tree.span(node.left);
+                    let left = (u32::MAX >> (32 - (end - first))) << first;
+                    let right = by_bin.iter_mut().enumerate().filter(|(bin, _)| !node.goes_left(*bin as u8));
+                    right.for_each(|(_, masks)| masks[lane] &= !left);
                 }
             }
+            if by_bin.iter().flatten().all(|mask| *mask == u32::MAX) {
+                continue;
+            }
+            let mut places = [0; 256];
+            for (bin, own) in by_bin.into_iter().enumerate() {
+                if bin == 0 || masks.last() != Some(&own) {
+                    masks.push(own);
+                }
+                places[bin] = (masks.len() - 1) as u16;
+            }
+            questions.push((at, places));
         }
-        let leaves = forest.trees.iter().map(|tree| {
+        let leaves = trees.iter().map(|tree| {
             let mut leaves = [0.0; MOST_LEAVES];
             leaves[..tree.leaves.len()].copy_from_slice(&tree.leaves);
             leaves
         });
-        Scorer { forest, starts, masks, width, leaves: leaves.collect() }
+        Group { questions, masks, leaves: leaves.collect() }
+    }
+
+    /// Adds to the sums of a block's people, whose bins stand feature by feature.
+    #[inline(always)]
+    fn add(&self, bins: &[u8], sums: &mut [f32]) {
+        for (row, sum) in sums.iter_mut().enumerate() {
+            let mut alive = [u32::MAX; LANES];
+            for (at, places) in &self.questions {
+                let masks = &self.masks[places[bins[at * BLOCK + row] as usize] as usize];
+                for lane in 0..LANES {
+                    alive[lane] &= masks[lane];
+                }
+            }
+            let mut parts = [0f32; 4];
+            for (at, (alive, leaves)) in alive.iter().zip(&self.leaves).enumerate() {
+                parts[at % 4] += leaves[(alive.trailing_zeros() & 31) as usize];
+            }
+            *sum += parts.iter().sum::<f32>();
+        }
+    }
+}
+
+impl<'a> Scorer<'a> {
+    pub fn new(forest: &'a Forest) -> Scorer<'a> {
+        let nodes = || forest.trees.iter().flat_map(|tree| &tree.nodes);
+        let is_asked = |feature: &usize| nodes().any(|node| node.feature as usize == *feature);
+        let asked: Vec<usize> = (0..forest.cuts.len()).filter(is_asked).collect();
+        let groups = forest.trees.chunks(LANES).map(|trees| Group::of(trees, &forest.cuts, &asked)).collect();
+        Scorer { forest, asked, groups }
     }
 
     /// Log odds of the people of a matrix, whose columns are the forest's.
     pub fn log_odds(&self, matrix: &Matrix) -> Vec<f32> {
         let mut out = vec![0f32; matrix.rows()];
-        let asked: Vec<(usize, usize)> = self
-            .starts
-            .iter()
-            .enumerate()
-            .filter_map(|(feature, start)| Some((feature, (*start)?)))
-            .collect();
         out.par_chunks_mut(BLOCK).enumerate().for_each_init(
-            || (vec![0u8; BLOCK * asked.len()], vec![0usize; asked.len()]),
-            |(bins, places), (block, out)| {
+            || vec![0u8; BLOCK * self.asked.len()],
+            |bins, (block, out)| {
                 pulp::Arch::new().dispatch(
                     #[inline(always)]
                     || {
-                        for ((feature, _), bins) in asked.iter().zip(bins.chunks_mut(BLOCK)) {
+                        for (feature, bins) in self.asked.iter().zip(bins.chunks_mut(BLOCK)) {
                             let values = &matrix.columns[*feature][block * BLOCK..][..out.len()];
                             self.forest.cuts[*feature].bins_of(values, bins);
                         }
-                        for (row, out) in out.iter_mut().enumerate() {
-                            for (at, place) in places.iter_mut().enumerate() {
-                                *place = asked[at].1 + bins[at * BLOCK + row] as usize * self.width;
-                            }
-                            *out = (self.forest.base + f64::from(self.sum(places))) as f32;
+                        // A loop: a closure within would not be made for this processor.
+                        for group in &self.groups {
+                            group.add(bins, out);
+                        }
+                        for out in out {
+                            *out = (self.forest.base + f64::from(*out)) as f32;
                         }
                     },
                 );
             },
         );
         out
-    }
-
-    /// What all trees add to somebody whose masks begin at these places.
-    #[inline(always)]
-    fn sum(&self, places: &[usize]) -> f32 {
-        let mut sums = [0f32; 4];
-        for (group, leaves) in self.leaves.chunks(LANES).enumerate() {
-            let mut alive = [u32::MAX; LANES];
-            for place in places {
-                let masks = &self.masks[place + group * LANES..][..LANES];
-                for lane in 0..LANES {
-                    alive[lane] &= masks[lane];
-                }
-            }
-            for (at, (alive, leaves)) in alive.iter().zip(leaves).enumerate() {
-                sums[at % 4] += leaves[(alive.trailing_zeros() & 31) as usize];
-            }
-        }
-        sums.iter().sum()
     }
 }

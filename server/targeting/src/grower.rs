@@ -386,6 +386,7 @@ impl<'a> Grower<'a> {
             let value = -gradient / (curvature + self.settings.ridge).max(1e-12) * self.settings.rate;
             rows.iter().for_each(|row| scores[*row as usize] += value as f32);
             tree.leaves.push(value as f32);
+            tree.covers.push(rows.len() as f32);
         }
         tree.nodes = nodes;
         for leaf in leaves {

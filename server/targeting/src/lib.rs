@@ -4,6 +4,7 @@
 pub mod boosting;
 pub mod calibrate;
 pub mod card;
+pub mod contributions;
 pub mod evidence;
 pub mod experiment;
 pub mod folds;
@@ -14,6 +15,7 @@ pub mod logistic;
 pub mod matrix;
 pub mod measures;
 pub mod multilevel;
+pub mod opinion;
 pub mod page;
 mod strangers;
 pub mod uplift;

@@ -81,34 +81,45 @@ impl Cuts {
     }
 
     /// The bin of every value.
+    #[inline(always)]
     pub fn bins_of(&self, values: &[f32], out: &mut [u8]) {
-        let mut padded = [f32::INFINITY; 256];
-        padded[..self.bounds.len()].copy_from_slice(&self.bounds);
-        let halvings = usize::BITS - self.bounds.len().leading_zeros();
-        // Eight at a time: their searches do not wait for each other.
-        const TOGETHER: usize = 8;
-        let search = |values: &[f32; TOGETHER], out: &mut [u8]| {
-            let mut places = [0usize; TOGETHER];
-            for halving in (0..halvings).rev() {
-                let step = 1usize << halving;
-                for (place, value) in places.iter_mut().zip(values) {
-                    // No branch: half of the answers would be foreseen wrongly.
-                    *place += step * usize::from(padded[(*place + step - 1) & 255] < *value);
-                }
-            }
-            for ((out, place), value) in out.iter_mut().zip(places).zip(values) {
-                *out = (place as u8 + 1) * u8::from(!value.is_nan());
-            }
-        };
+        let mut shelves = [[f32::INFINITY; SHELF]; SHELF];
+        shelves.as_flattened_mut()[..self.bounds.len()].copy_from_slice(&self.bounds);
+        let full = self.bounds.len() / SHELF;
         let out = &mut out[..values.len()];
         let (whole, rest) = values.as_chunks::<TOGETHER>();
         for (values, out) in whole.iter().zip(out.chunks_mut(TOGETHER)) {
-            search(values, out);
+            search(&shelves, full, values, out);
         }
         let mut last = [f32::NAN; TOGETHER];
         last[..rest.len()].copy_from_slice(rest);
         let from = values.len() - rest.len();
-        search(&last, &mut out[from..]);
+        search(&shelves, full, &last, &mut out[from..]);
+    }
+}
+
+/// Bounds stand on as many shelves as a shelf has places.
+const SHELF: usize = 16;
+/// Values that are looked for at once.
+const TOGETHER: usize = 8;
+
+/// The bins of some values: on which shelf the bounds around them stand is decided for all at once, the place on it one
+/// by one. No branch: half of the answers would be foreseen wrongly.
+#[inline(always)]
+fn search(shelves: &[[f32; SHELF]; SHELF], full: usize, values: &[f32; TOGETHER], out: &mut [u8]) {
+    let mut on = [0u32; TOGETHER];
+    for shelf in &shelves[..full] {
+        for (on, value) in on.iter_mut().zip(values) {
+            *on += u32::from(shelf[SHELF - 1] < *value);
+        }
+    }
+    for ((out, on), value) in out.iter_mut().zip(on).zip(values) {
+        let shelf = &shelves[on as usize % SHELF];
+        let mut before = 0u32;
+        for bound in shelf {
+            before += u32::from(*bound < *value);
+        }
+        *out = (on * SHELF as u32 + before + 1) as u8 * u8::from(!value.is_nan());
     }
 }
 

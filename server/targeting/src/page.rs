@@ -74,6 +74,7 @@ pub fn of_card(card: &Card, checks: &[Check]) -> String {
         chances(&mut page, card);
     }
     features(&mut page, card);
+    coefficients(&mut page, card);
     groups(&mut page, &card.groups);
     page.push_str("</html>\n");
     page
@@ -159,6 +160,30 @@ fn features(page: &mut String, card: &Card) {
             feature.importance,
             feature.coverage * 100.0,
             number(feature.drift)
+        );
+    }
+    page.push_str("</table>");
+}
+
+fn coefficients(page: &mut String, card: &Card) {
+    let mut terms: Vec<_> = card.coefficients.iter().filter(|term| !term.unknown).collect();
+    if terms.is_empty() {
+        return;
+    }
+    terms.sort_by(|one, other| other.coefficient.abs().total_cmp(&one.coefficient.abs()));
+    page.push_str(
+        "<h2>What the regression found</h2><p>Change of the log odds with one standard deviation of the feature.</p>\
+         <table><tr><th>Feature</th><th>Coefficient</th><th>Standard error</th><th>Mean</th><th>Deviation</th></tr>",
+    );
+    for term in terms {
+        let _ = write!(
+            page,
+            "<tr><td>{}</td><td>{:+.4}</td><td>{:.4}</td><td>{:.4}</td><td>{:.4}</td></tr>",
+            escaped(&term.feature),
+            term.coefficient,
+            term.standard_error,
+            term.mean,
+            term.deviation
         );
     }
     page.push_str("</table>");

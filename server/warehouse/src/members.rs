@@ -1,7 +1,7 @@
 //! The members table of the serving copy: every voter with districts and coordinate in one row, in the order in which
 //! the electorate stands in memory, so that a row number means the same in both.
 
-use bellwether_electorate::{Builder, Electorate, Row};
+use bellwether_electorate::{ARMS, Builder, Electorate, Row};
 use bellwether_schema::catalog::{self, Table};
 use duckdb::arrow::array::{Array, ArrayRef, AsArray};
 use duckdb::arrow::datatypes::{Date32Type, Float64Type, Int32Type, Int64Type};
@@ -113,6 +113,20 @@ impl Copy {
                 true
             })
             .map_err(Error::engine("read the contacts"))?;
+            each_batch(connection, include_str!("questions/assignments.sql"), &[], |_, batch| {
+                let Some(batch) = batch else { return true };
+                let (experiment, arm) = (texts(&batch, "experiment"), texts(&batch, "arm"));
+                let rows = batch.column_by_name("row");
+                for at in 0..batch.num_rows() {
+                    let arm = ARMS.iter().position(|name| arm(at) == Some(name));
+                    if let (Some(experiment), Some(arm), Some(row)) = (experiment(at), arm, integer(rows, at))
+                    {
+                        builder.drawn(experiment, arm, row as u32);
+                    }
+                }
+                true
+            })
+            .map_err(Error::engine("read the experiments"))?;
             Ok(builder.finish())
         })
     }

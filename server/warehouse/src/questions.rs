@@ -1,5 +1,7 @@
 //! The built-in questions: one `.sql` file each, with the values that it takes.
 
+use std::collections::HashMap;
+
 use crate::{Answer, Copy, Error, Param, Workshop};
 
 macro_rules! sql {
@@ -121,6 +123,36 @@ pub fn roll(copy: &Copy, state: &str) -> Result<(u64, Option<String>), Error> {
 pub fn model_version(copy: &Copy, state: &str, model: &str) -> Result<Option<i64>, Error> {
     let answer = copy.ask(sql!("model_version"), &[Param::text(state), Param::text(model)])?;
     Ok(answer.integers("version").into_iter().flatten().next())
+}
+
+/// What voters of a state last answered when they were asked for support, from a day on and before another: 0 or 1.
+pub fn answers(copy: &Copy, state: &str, from: &str, to: Option<&str>) -> Result<Vec<(String, f64)>, Error> {
+    let params = [Param::text(state), Param::text(from), Param::optional(to)];
+    let answer = copy.ask(sql!("answers"), &params)?;
+    let pairs = answer.texts("voter_id").into_iter().zip(answer.doubles("answer"));
+    Ok(pairs.filter_map(|(id, answer)| Some((id?, answer?))).collect())
+}
+
+/// The rows in which the electorate has voters of a state, by their ids; who is not known is not there.
+pub fn rows_of_voters(copy: &Copy, state: &str, ids: &[&str]) -> Result<HashMap<String, u32>, Error> {
+    let answer = copy.ask(sql!("rows_of_voters"), &[Param::text(state), Param::text(ids.join("\n"))])?;
+    let pairs = answer.texts("voter_id").into_iter().zip(answer.integers("row"));
+    Ok(pairs.filter_map(|(id, row)| Some((id?, row? as u32))).collect())
+}
+
+/// `experiment, name, created, drawn_from, design, seal` of experiments, the newest first, or of one.
+pub fn experiments(copy: &Copy, id: Option<&str>) -> Result<Answer, Error> {
+    copy.ask(sql!("experiments"), &[Param::optional(id)])
+}
+
+/// What was known of the people of an experiment, a row an arm.
+pub fn arms(copy: &Copy, experiment: &str) -> Result<Answer, Error> {
+    copy.ask(sql!("arms"), &[Param::text(experiment)])
+}
+
+/// `outcome, cluster, assigned, value, treated` of the people of an experiment, the outcomes one after the other.
+pub fn outcomes(copy: &Copy, experiment: &str, election: Option<&str>) -> Result<Answer, Error> {
+    copy.ask(sql!("outcomes"), &[Param::text(experiment), Param::optional(election)])
 }
 
 /// `population, longitude, latitude` of every point where people live.

@@ -1,11 +1,13 @@
 //! The commands of the binary: one file each, and the help that teaches them.
 
+mod columns;
 mod demo;
 mod derive;
 mod generate;
 mod keys;
 mod load;
 mod locate;
+mod opinion;
 mod releases;
 mod serve;
 mod sql;
@@ -60,6 +62,12 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Learn a model with its card, or an experiment's effect, from one CSV file.
     Study(study::StudyArgs),
+
+    /// Estimate a survey's answer for every area, from two CSV files.
+    ///
+    /// Multilevel regression and post-stratification: the survey says how areas and groups of people differ, the cells
+    /// say how many of each live where.
+    Opinion(opinion::OpinionArgs),
     /// Print the table catalog as Markdown.
     Tables,
     /// Print the OpenAPI document.
@@ -99,6 +107,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Keys(args) => keys::run(&cli.lake, args).await,
             Command::Verify(args) => verify::run(&cli.lake, args).await,
             Command::Study(args) => study::run(args).await,
+            Command::Opinion(args) => opinion::run(args).await,
             Command::Tables => {
                 print!("{}", bellwether_schema::catalog::document());
                 Ok(())

@@ -11,9 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Outcome;
-
-/// Values of a text column up to which each becomes a feature.
-const MOST_VALUES: usize = 30;
+use super::columns::{Columns, Failure, MOST_VALUES};
 
 #[derive(Debug, Args)]
 pub struct StudyArgs {
@@ -62,81 +60,6 @@ pub struct StudyArgs {
     /// Folder for card.json, card.html and predictions.csv.
     #[arg(long)]
     to: PathBuf,
-}
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// A file in memory, column by column.
-struct Columns {
-    names: Vec<String>,
-    values: HashMap<String, Vec<String>>,
-    /// Line of the file that each row begins at.
-    lines: Vec<u64>,
-}
-
-impl Columns {
-    fn read(path: &PathBuf, only: Option<(&str, &str)>) -> Result<Columns, Failure> {
-        let file = std::fs::File::open(path)?;
-        let packed = path.extension().is_some_and(|ending| ending == "gz");
-        let bytes: Box<dyn std::io::Read> =
-            if packed { Box::new(flate2::read::GzDecoder::new(file)) } else { Box::new(file) };
-        let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
-        let names: Vec<String> = reader.headers()?.iter().map(|name| name.trim().to_string()).collect();
-        let only = match only {
-            Some((name, value)) => Some((place(&names, name)?, value)),
-            None => None,
-        };
-        let mut columns: Vec<Vec<String>> = vec![Vec::new(); names.len()];
-        let mut lines = Vec::new();
-        for record in reader.records() {
-            let record = record?;
-            if only.is_some_and(|(at, value)| record.get(at).unwrap_or_default().trim() != value) {
-                continue;
-            }
-            lines.push(record.position().map_or(0, |position| position.line()));
-            columns.iter_mut().zip(&record).for_each(|(column, value)| column.push(value.trim().to_string()));
-        }
-        Ok(Columns { values: names.iter().cloned().zip(columns).collect(), names, lines })
-    }
-
-    fn get(&self, name: &str) -> Result<&Vec<String>, Failure> {
-        place(&self.names, name)?;
-        Ok(&self.values[name])
-    }
-
-    /// A column as features: its numbers, or one feature for each of its values.
-    fn features(&self, name: &str, rows: &[usize]) -> Result<Vec<(String, Vec<f32>)>, Failure> {
-        let column = self.get(name)?;
-        let unknown = |value: &str| value.is_empty() || value == "NA";
-        let numbers: Option<Vec<f32>> = rows
-            .iter()
-            .map(|row| match column[*row].as_str() {
-                value if unknown(value) => Some(f32::NAN),
-                value => value.parse().ok(),
-            })
-            .collect();
-        if let Some(numbers) = numbers {
-            return Ok(vec![(name.to_string(), numbers)]);
-        }
-        let values: BTreeSet<&str> =
-            rows.iter().map(|row| column[*row].as_str()).filter(|value| !unknown(value)).collect();
-        if values.len() > MOST_VALUES {
-            return Err(format!("column {name} is a text of {} values: leave it out", values.len()).into());
-        }
-        let of_value = |value: &str| {
-            let is = |row: &usize| match column[*row].as_str() {
-                own if unknown(own) => f32::NAN,
-                own => f32::from(u8::from(own == value)),
-            };
-            (format!("{name}={value}"), rows.iter().map(is).collect())
-        };
-        Ok(values.into_iter().map(of_value).collect())
-    }
-}
-
-fn place(names: &[String], name: &str) -> Result<usize, Failure> {
-    let found = names.iter().position(|own| own == name);
-    found.ok_or_else(|| format!("there is no column {name}; there are {}", names.join(", ")).into())
 }
 
 pub async fn run(args: StudyArgs) -> Outcome {

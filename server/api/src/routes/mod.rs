@@ -3,6 +3,7 @@
 pub mod aggregates;
 pub mod district_report;
 pub mod districts;
+pub mod experiments;
 pub mod health;
 pub mod jobs;
 pub mod keys;
@@ -12,6 +13,7 @@ pub mod matching;
 pub mod members;
 pub mod metrics;
 pub mod models;
+pub mod opinions;
 pub mod releases;
 pub mod reports;
 pub mod results;

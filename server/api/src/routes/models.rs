@@ -18,7 +18,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
-use crate::jobs::{Claim, JobState};
+use crate::jobs::JobState;
+use crate::long;
 use crate::models::{self, Draft, Label, Published};
 use crate::reply::{Body, Params, Segments};
 
@@ -63,12 +64,6 @@ pub struct ModelRequest {
     pub seed: u32,
 }
 
-/// A name that stands in tables and filters.
-fn plain(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(fits)
-}
-
 /// A day as the calendar has it.
 fn is_day(text: &str) -> bool {
     text.len() == 10 && chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
@@ -76,7 +71,7 @@ fn is_day(text: &str) -> bool {
 
 fn read(request: ModelRequest) -> Result<models::Request, ApiError> {
     let bad = |detail: &str| Err(ApiError::bad_request(detail));
-    if !plain(&request.name) {
+    if !long::is_plain_name(&request.name) {
         return bad("a model's name has small letters, digits, _ - and ., 64 at most");
     }
     let state = request.state.to_uppercase();
@@ -174,47 +169,22 @@ pub async fn start(
         let (held, state) = (serving.clone(), request.state.clone());
         request.day = app.run(move || models::day_after(&held, &state)).await?;
     }
-    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
-    let id = match app.jobs.claim("model", &caller.key, key.map(|key| (key, hash))) {
-        Claim::Different => {
-            return Err(ApiError::conflict("the idempotency key came with another body before"));
-        }
-        Claim::Same(id) => id,
-        Claim::New(id, progress) => {
-            let (engine, job) = (app.clone(), id.clone());
-            tokio::spawn(async move {
-                let (held, running) = (engine.clone(), job.clone());
-                let outcome = engine.run_long(move || {
-                    held.jobs.update(&running, |job| job.state = "running");
-                    progress.bytes_total.store(1000, Ordering::Relaxed);
-                    let draft = models::learn_from(&serving, &request, &mut |done| {
-                        progress.bytes.store((done * 1000.0) as u64, Ordering::Relaxed);
-                        !progress.cancelled.load(Ordering::Relaxed)
-                    })?;
-                    held.keep_draft(&draft)?;
-                    Ok(json!({"model": draft.id, "card": format!("/v1/models/{}/card", draft.id)}))
-                });
-                finish(&engine, &job, outcome.await);
-            });
-            id
-        }
-    };
-    accepted(&app, &id)
-}
-
-fn finish(app: &App, job: &str, outcome: Result<Value, ApiError>) {
-    if outcome.is_err() {
-        app.jobs.release(job);
-    }
-    app.jobs.update(job, |state| match outcome {
-        Ok(result) => (state.state, state.progress, state.result) = ("done", 1.0, Some(result)),
-        Err(error) => (state.state, state.error) = ("failed", Some(error.told())),
-    });
-}
-
-fn accepted(app: &App, id: &str) -> Result<Response, ApiError> {
-    let state = app.jobs.get(id).ok_or_else(|| ApiError::internal("a job was forgotten at once"))?;
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{id}"))], Json(state)).into_response())
+    let engine = app.clone();
+    long::begin(&app, &caller, &headers, ("model", hash), move |job, progress| async move {
+        let worker = engine.clone();
+        engine
+            .run_long(move || {
+                worker.jobs.update(&job, |job| job.state = "running");
+                progress.bytes_total.store(1000, Ordering::Relaxed);
+                let draft = models::learn_from(&serving, &request, &mut |done| {
+                    progress.bytes.store((done * 1000.0) as u64, Ordering::Relaxed);
+                    !progress.cancelled.load(Ordering::Relaxed)
+                })?;
+                worker.keep_draft(&draft)?;
+                Ok(json!({"model": draft.id, "card": format!("/v1/models/{}/card", draft.id)}))
+            })
+            .await
+    })
 }
 
 /// The models that were learned, the newest first.
@@ -322,10 +292,11 @@ pub async fn publish(
     State(app): State<App>,
     caller: Caller,
     Segments(id): Segments<String>,
+    headers: HeaderMap,
     Body(request): Body<PublishRequest>,
 ) -> Result<Response, ApiError> {
-    let held = app.clone();
-    let draft = app.run(move || held.draft(&id)).await?;
+    let (held, of) = (app.clone(), id.clone());
+    let draft = app.run(move || held.draft(&of)).await?;
     let limits = request.limits.unwrap_or_default();
     let impossible = |detail| ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail);
     if let Some(detail) = failures(&draft.card.checks(&limits)) {
@@ -334,15 +305,11 @@ pub async fn publish(
     if request.day.as_deref().is_some_and(|day| !is_day(day)) {
         return Err(ApiError::bad_request("days are written 2020-11-03"));
     }
-    let Claim::New(id, progress) = app.jobs.claim("publish", &caller.key, None) else {
-        return Err(ApiError::internal("a job without a key is always new"));
-    };
-    let (engine, job) = (app.clone(), id.clone());
-    tokio::spawn(async move {
-        let outcome = put_in_force(&engine, &job, draft, request.day, limits, progress).await;
-        finish(&engine, &job, outcome);
-    });
-    accepted(&app, &id)
+    let hash = blake3::hash(format!("{id} {:?} {limits:?}", request.day).as_bytes());
+    let engine = app.clone();
+    long::begin(&app, &caller, &headers, ("publish", hash), move |job, progress| async move {
+        put_in_force(&engine, &job, draft, request.day, limits, progress).await
+    })
 }
 
 async fn put_in_force(

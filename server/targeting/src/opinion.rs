@@ -1,0 +1,369 @@
+//! Opinion by small areas: a survey, a multilevel regression on it, and everybody who lives there counted by the same
+//! words (multilevel regression and post-stratification: Gelman and Little 1997; Park, Gelman and Bafumi 2004).
+//!
+//! `share of an area = Σ people of a cell × chance of a yes in the cell / Σ people`, over the cells of the area, for every
+//! draw from the regression's posterior; estimate, standard error and interval are those of the draws.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::multilevel::{self, Multilevel, People, fit};
+
+/// People in words: texts that group them and numbers that act linearly, column by column.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    pub texts: BTreeMap<String, Vec<String>>,
+    pub numbers: BTreeMap<String, Vec<f64>>,
+}
+
+/// What the regression looks at.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Groupings: a column of texts each, or several with `:` between, whose combinations are the groups.
+    pub groupings: Vec<String>,
+    /// Columns of numbers.
+    pub covariates: Vec<String>,
+}
+
+/// What people were asked.
+pub struct Survey<'a> {
+    pub table: &'a Table,
+    /// 0 or 1.
+    pub answers: &'a [f64],
+    pub weights: &'a [f64],
+}
+
+/// Everybody: a row for people who are alike, and how many they are.
+pub struct Cells<'a> {
+    pub table: &'a Table,
+    pub counts: &'a [f64],
+}
+
+/// A share of yes, its standard error, and the bounds that hold it 95 times of 100.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    pub share: f64,
+    pub standard_error: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// One area.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Area {
+    pub area: String,
+    /// People who live there.
+    pub people: f64,
+    /// Those of them who were asked, and their share of yes by the survey's weights.
+    pub asked: u64,
+    pub answered_yes: Option<f64>,
+    pub estimate: Estimate,
+}
+
+/// A grouping in the model, and the standard deviation of its effects in log odds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupingTold {
+    pub grouping: String,
+    pub groups: u64,
+    /// Of these, groups with people who were asked.
+    pub groups_asked: u64,
+    pub deviation: f64,
+}
+
+/// A covariate in the model, in log odds for one unit of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CovariateTold {
+    pub covariate: String,
+    pub slope: f64,
+    pub standard_error: f64,
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Opinion {
+    pub asked: u64,
+    /// How many people asked at random the weighted answers are worth (Kish 1965).
+    pub effective: f64,
+    pub groupings: Vec<GroupingTold>,
+    pub covariates: Vec<CovariateTold>,
+    /// All areas together.
+    pub whole: Area,
+    pub areas: Vec<Area>,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum Error {
+    #[error("there is no column {0}")]
+    NoColumn(String),
+    #[error("nobody lives where {column} is {value}, which row {row} of the survey says")]
+    Nobody { column: String, value: String, row: usize },
+    #[error("nobody is counted: there are no cells")]
+    NoCells,
+    #[error("fewer than {LEAST} people were asked")]
+    TooFew,
+    #[error(transparent)]
+    Model(#[from] multilevel::Error),
+}
+
+/// Answers from which anything is said.
+const LEAST: usize = 20;
+
+impl Table {
+    fn text(&self, name: &str) -> Result<&Vec<String>, Error> {
+        self.texts.get(name).ok_or_else(|| Error::NoColumn(name.to_string()))
+    }
+
+    fn number(&self, name: &str) -> Result<&Vec<f64>, Error> {
+        self.numbers.get(name).ok_or_else(|| Error::NoColumn(name.to_string()))
+    }
+
+    /// The groups of a grouping, row by row: the texts of its columns.
+    fn groups(&self, grouping: &str) -> Result<Vec<Vec<&str>>, Error> {
+        let columns: Vec<&Vec<String>> =
+            grouping.split(':').map(|name| self.text(name)).collect::<Result<_, _>>()?;
+        let rows = columns.first().map_or(0, |column| column.len());
+        Ok((0..rows).map(|row| columns.iter().map(|column| column[row].as_str()).collect()).collect())
+    }
+}
+
+/// Numbers of groups, in the order of their texts.
+struct Numbered<'a> {
+    names: Vec<Vec<&'a str>>,
+}
+
+impl<'a> Numbered<'a> {
+    fn of(rows: &[Vec<&'a str>]) -> Numbered<'a> {
+        let mut names = rows.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        Numbered { names }
+    }
+
+    fn of_row(&self, row: &[&str]) -> Option<u32> {
+        self.names.binary_search_by(|name| name.as_slice().cmp(row)).ok().map(|at| at as u32)
+    }
+}
+
+/// Estimates the share of yes in every area, which is one of the groupings' columns. `go_on` is asked now and then and
+/// may stop the work.
+///
+/// Time grows with the cells times a thousand draws, and with the cube of the groups of which people were asked.
+pub fn estimate(
+    survey: &Survey,
+    cells: &Cells,
+    area: &str,
+    terms: &Terms,
+    seed: u64,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Opinion, Error> {
+    if survey.answers.len() < LEAST {
+        return Err(Error::TooFew);
+    }
+    if cells.counts.is_empty() {
+        return Err(Error::NoCells);
+    }
+    let (mut asked, mut everybody) = (People::default(), People::default());
+    let mut groups_of = Vec::new();
+    for grouping in &terms.groupings {
+        let (theirs, all) = (survey.table.groups(grouping)?, cells.table.groups(grouping)?);
+        let numbered = Numbered::of(&all);
+        let number = |(row, group): (usize, &Vec<&str>)| {
+            let (column, value) = (grouping.clone(), group.join(":"));
+            numbered.of_row(group).ok_or(Error::Nobody { column, value, row: row + 1 })
+        };
+        asked.groups.push(theirs.iter().enumerate().map(number).collect::<Result<_, _>>()?);
+        everybody.groups.push(all.iter().enumerate().map(number).collect::<Result<_, _>>()?);
+        groups_of.push(numbered.names.len());
+    }
+    for covariate in &terms.covariates {
+        asked.covariates.push(survey.table.number(covariate)?.clone());
+        everybody.covariates.push(cells.table.number(covariate)?.clone());
+    }
+    let model = fit(&asked, &groups_of, survey.answers, survey.weights, seed, go_on)?;
+    let areas_of_cells = cells.table.groups(area)?;
+    let areas = Numbered::of(&areas_of_cells);
+    let number = |row: &Vec<&str>| areas.of_row(row).unwrap_or_default();
+    let of_cells: Vec<u32> = areas_of_cells.iter().map(number).collect();
+    let (estimates, whole) =
+        poststratify(&model, &everybody, cells.counts, &of_cells, areas.names.len(), seed);
+    let mut told: Vec<Area> = areas
+        .names
+        .iter()
+        .zip(estimates)
+        .map(|(name, estimate)| Area {
+            area: name.join(":"),
+            people: 0.0,
+            asked: 0,
+            answered_yes: None,
+            estimate,
+        })
+        .collect();
+    of_cells.iter().zip(cells.counts).for_each(|(area, count)| told[*area as usize].people += count);
+    let mut sums = vec![(0.0, 0.0); told.len()];
+    for (row, name) in survey.table.groups(area)?.iter().enumerate() {
+        let Some(at) = areas.of_row(name) else { continue };
+        told[at as usize].asked += 1;
+        let (all, yes) = &mut sums[at as usize];
+        *all += survey.weights[row];
+        *yes += survey.weights[row] * survey.answers[row];
+    }
+    let share = |(all, yes): (f64, f64)| (all > 0.0).then(|| yes / all);
+    told.iter_mut().zip(&sums).for_each(|(area, sums)| area.answered_yes = share(*sums));
+    let all = sums.iter().fold((0.0, 0.0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+    let whole = Area {
+        area: "all".into(),
+        people: cells.counts.iter().sum(),
+        asked: survey.answers.len() as u64,
+        answered_yes: share(all),
+        estimate: whole,
+    };
+    let groups_asked = |groups: &Vec<u32>| {
+        let mut groups = groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        groups.len() as u64
+    };
+    let groupings = terms.groupings.iter().zip(&groups_of).zip(&asked.groups).zip(&model.deviations);
+    let covariates = terms.covariates.iter().zip(&model.slopes);
+    Ok(Opinion {
+        asked: survey.answers.len() as u64,
+        effective: model.effective,
+        groupings: groupings
+            .map(|(((grouping, groups), asked), deviation)| GroupingTold {
+                grouping: grouping.clone(),
+                groups: *groups as u64,
+                groups_asked: groups_asked(asked),
+                deviation: *deviation,
+            })
+            .collect(),
+        covariates: covariates
+            .map(|(covariate, (slope, standard_error))| CovariateTold {
+                covariate: covariate.clone(),
+                slope: *slope,
+                standard_error: *standard_error,
+            })
+            .collect(),
+        whole,
+        areas: told,
+    })
+}
+
+/// The share of yes in every area, and in all together.
+fn poststratify(
+    model: &Multilevel,
+    cells: &People,
+    counts: &[f64],
+    areas: &[u32],
+    how_many: usize,
+    seed: u64,
+) -> (Vec<Estimate>, Estimate) {
+    let one = |draw: usize| {
+        let mut sums = vec![(0.0, 0.0); how_many + 1];
+        let chances = model.chances(cells, draw, seed);
+        for ((chance, count), area) in chances.iter().zip(counts).zip(areas) {
+            let own = &mut sums[*area as usize];
+            *own = (own.0 + count * chance, own.1 + count);
+        }
+        sums[how_many] = sums.iter().fold((0.0, 0.0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+        sums.into_iter().map(|(yes, all): (f64, f64)| yes / all.max(1e-300)).collect::<Vec<f64>>()
+    };
+    let draws: Vec<Vec<f64>> = (0..model.draws()).into_par_iter().map(one).collect();
+    let summed = |area: usize| {
+        let mut shares: Vec<f64> = draws.iter().map(|draw| draw[area]).collect();
+        shares.sort_unstable_by(f64::total_cmp);
+        let all = shares.len() as f64;
+        let share = shares.iter().sum::<f64>() / all;
+        let squares: f64 = shares.iter().map(|own| (own - share) * (own - share)).sum();
+        let at = |part: f64| shares[((all - 1.0) * part).round() as usize];
+        Estimate { share, standard_error: (squares / (all - 1.0)).sqrt(), low: at(0.025), high: at(0.975) }
+    };
+    ((0..how_many).map(summed).collect(), summed(how_many))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// A survey in which later areas are asked less often, everybody by area and age, and the truth of every area.
+    fn invented(seed: u64) -> (Table, Vec<f64>, Table, Vec<f64>, Vec<f64>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut normal = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+        let (areas, ages) = (60usize, 4usize);
+        let lean: Vec<f64> = (0..areas).map(|_| normal()).collect();
+        let of_area: Vec<f64> = lean.iter().map(|lean| 0.5 * lean + 0.5 * normal()).collect();
+        let of_age: Vec<f64> = (0..ages).map(|_| 0.4 * normal()).collect();
+        let chance = |area: usize, age: usize| 1.0 / (1.0 + (-(0.2 + of_area[area] + of_age[age])).exp());
+        let (mut survey, mut cells) = (Table::default(), Table::default());
+        let (mut answers, mut counts) = (Vec::new(), Vec::new());
+        let push = |table: &mut Table, area: usize, age: usize| {
+            table.texts.entry("area".into()).or_default().push(format!("A{area:02}"));
+            table.texts.entry("age".into()).or_default().push(format!("{age}"));
+            table.numbers.entry("lean".into()).or_default().push(lean[area]);
+        };
+        for _ in 0..3000 {
+            let draw: f64 = rng.random();
+            let (area, age) = ((draw * draw * (areas as f64 - 3.0)) as usize, rng.random_range(0..ages));
+            push(&mut survey, area, age);
+            answers.push(f64::from(u8::from(rng.random::<f64>() < chance(area, age))));
+        }
+        for area in 0..areas {
+            for age in 0..ages {
+                push(&mut cells, area, age);
+                counts.push(100.0 + (area * age) as f64);
+            }
+        }
+        let truth = |area: usize| {
+            let count = |age: usize| 100.0 + (area * age) as f64;
+            let yes: f64 = (0..ages).map(|age| count(age) * chance(area, age)).sum();
+            yes / (0..ages).map(count).sum::<f64>()
+        };
+        (survey, answers, cells, counts, (0..areas).map(truth).collect())
+    }
+
+    #[test]
+    fn intervals_hold_the_truth_and_estimates_beat_the_answers_alone() {
+        let (mut held, mut all, mut ours, mut plain) = (0, 0, 0.0, 0.0);
+        for seed in 0..8 {
+            let (survey, answers, cells, counts, truth) = invented(seed);
+            let weights = vec![1.0; answers.len()];
+            let survey = Survey { table: &survey, answers: &answers, weights: &weights };
+            let cells = Cells { table: &cells, counts: &counts };
+            let terms =
+                Terms { groupings: vec!["area".into(), "age".into()], covariates: vec!["lean".into()] };
+            let told = estimate(&survey, &cells, "area", &terms, 1, &mut || true).expect("an estimate");
+            assert!((told.groupings[0].deviation - 0.5).abs() < 0.25, "{:?}", told.groupings);
+            assert!((told.covariates[0].slope - 0.5).abs() < 4.0 * told.covariates[0].standard_error);
+            for (area, truth) in told.areas.iter().zip(&truth) {
+                all += 1;
+                held += usize::from(area.estimate.low <= *truth && *truth <= area.estimate.high);
+                if let Some(answered) = area.answered_yes {
+                    ours += (area.estimate.share - truth).powi(2);
+                    plain += (answered - truth).powi(2);
+                }
+            }
+            // Nobody was asked in the last areas: they are told by what they have in common with the others.
+            assert!(told.areas[59].answered_yes.is_none() && told.areas[59].estimate.standard_error > 0.05);
+        }
+        let share = f64::from(held as u32) / f64::from(all as u32);
+        assert!((0.92..=0.98).contains(&share), "{share} of the intervals hold the truth");
+        assert!(ours < 0.75 * plain, "{ours} beside {plain} of the answers alone");
+    }
+
+    #[test]
+    fn what_a_survey_says_of_nobody_is_told() {
+        let (mut survey, answers, cells, counts, _) = invented(1);
+        survey.texts.get_mut("age").expect("ages")[6] = "9".into();
+        let weights = vec![1.0; answers.len()];
+        let survey = Survey { table: &survey, answers: &answers, weights: &weights };
+        let cells = Cells { table: &cells, counts: &counts };
+        let terms = Terms { groupings: vec!["area".into(), "age".into()], covariates: Vec::new() };
+        let told = estimate(&survey, &cells, "area", &terms, 1, &mut || true);
+        let nobody = Error::Nobody { column: "age".into(), value: "9".into(), row: 7 };
+        assert_eq!(told, Err(nobody));
+    }
+}
