@@ -1,5 +1,6 @@
 //! What a campaign knows of voters beside the state's file, as CSV: scores that models gave them
-//! (`voter_id, model, score`) and what became of contacts (`voter_id, contacted_on, result`, and where they are known
+//! (`voter_id, model, score`, and `outcome` where it is
+//! known what came true) and what became of contacts (`voter_id, contacted_on, result`, and where they are known
 //! `method` and `support`, the answer from 1, strong support, to 5, strong opposition). The voter id is the state's own.
 
 use std::collections::{BTreeMap, HashSet};
@@ -31,25 +32,35 @@ fn open(options: &Options, name: &'static str, number: usize) -> Result<ParquetT
     ParquetTable::create_whole(table, options.staging.join(format!("{name}-{number:04}.parquet")))
 }
 
-/// Loads scores, 0 to 100, into `scores`; those of a model replace what it gave the state's voters before.
+/// What came true of the voters whose outcome a file of scores gives: chances 0 to 1, outcomes 0 or 1.
+#[derive(Debug, Default)]
+pub struct Proof {
+    pub chances: Vec<f32>,
+    pub outcomes: Vec<f32>,
+}
+
+/// Loads scores, 0 to 100, into `scores`; those of a model replace what it gave the state's voters before. `version` is
+/// what the new scores of a model are numbered with. Beside what was staged: what came true, by model.
 pub fn load_scores(
     paths: &[PathBuf],
     state: Option<&str>,
+    version: &dyn Fn(&str) -> i32,
     options: &Options,
     progress: &Arc<Progress>,
-) -> Result<Staged, Error> {
+) -> Result<(Staged, BTreeMap<String, Proof>), Error> {
     let started = Instant::now();
     let state = known_state(state)?;
     let mut report = Report { files: options.sources.clone(), ..Report::default() };
     let mut writers: BTreeMap<String, ParquetTable> = BTreeMap::new();
+    let mut proofs: BTreeMap<String, Proof> = BTreeMap::new();
     // A voter has one score of a model: hashes of what was seen.
     let mut seen: HashSet<u64> = HashSet::new();
     each_file(
         paths,
         progress,
         &mut report,
-        |header| header.require(["voter_id", "model", "score"]),
-        |columns, row| {
+        |header| Ok((header.require(["voter_id", "model", "score"])?, header.find("outcome"))),
+        |(columns, outcome_at), row| {
             let [voter, model, score] = columns.map(|column| row.get(column));
             let (voter, model) = (voter.trim(), model.trim());
             if voter.is_empty() {
@@ -63,6 +74,13 @@ pub fn load_scores(
             }
             let score = score.trim().parse::<f64>().ok().filter(|score| (0.0..=100.0).contains(score));
             let score = score.ok_or_else(|| row.reject(Some(columns[2]), "not a score between 0 and 100"))?;
+            let outcome = outcome_at.map(|at| row.get(at).trim().to_string()).unwrap_or_default();
+            let outcome = match outcome.as_str() {
+                "" => None,
+                "0" => Some(0.0),
+                "1" => Some(1.0),
+                _ => return Err(row.reject(*outcome_at, "not an outcome: 0, 1, or empty").into()),
+            };
             if !seen.insert(xxhash_rust::xxh3::xxh3_64(format!("{model} {voter}").as_bytes())) {
                 return Err(row
                     .reject(Some(columns[0]), "the voter has a score of this model already")
@@ -71,11 +89,16 @@ pub fn load_scores(
             if !writers.contains_key(model) {
                 let writer = open(options, "scores", writers.len())?;
                 writers.insert(model.to_string(), writer);
+                proofs.insert(model.to_string(), Proof::default());
+            }
+            if let (Some(outcome), Some(proof)) = (outcome, proofs.get_mut(model)) {
+                proof.chances.push((score / 100.0) as f32);
+                proof.outcomes.push(outcome);
             }
             let writer = writers.get_mut(model).expect("the writer was just made");
             writer.text(writer.position("voter_id"), voter);
             writer.double(writer.position("score"), Some(score));
-            writer.integer(writer.position("version"), None);
+            writer.integer(writer.position("version"), Some(version(model)));
             Ok(writer.end_row()?)
         },
     )?;
@@ -85,7 +108,7 @@ pub fn load_scores(
         let files = writer.finish()?.into_iter().collect();
         tables.push(StagedTable { table: "scores".into(), partition: vec![state.clone(), model], files });
     }
-    Ok(Staged { tables, report })
+    Ok((Staged { tables, report }, proofs))
 }
 
 /// Loads contacts into `contacts`, replacing those of the state's voters.

@@ -273,20 +273,43 @@ fn scores_and_contacts_load_by_voter_and_faulty_rows_are_told() {
     let scores = file(
         "scores.csv",
         &[
-            "voter_id,model,score",
-            "9000000001,persuasion,55.5",
-            "9000000002,persuasion,101",
-            "9000000001,persuasion,12",
-            "9000000003,Persuasion,12",
-            "9000000003,persuasion,",
+            "voter_id,model,score,outcome",
+            "9000000001,persuasion,55.5,1",
+            "9000000002,persuasion,101,",
+            "9000000001,persuasion,12,0",
+            "9000000003,Persuasion,12,",
+            "9000000003,persuasion,,",
+            "9000000004,persuasion,20,2",
         ],
     );
     let refused = load("scores", &scores, &[]);
-    assert!(!refused.success && refused.err.contains("4 of 5 rows rejected"), "{}", refused.err);
-    let taken = load("scores", &scores, &["--max-rejects", "90"]);
+    assert!(!refused.success && refused.err.contains("5 of 6 rows rejected"), "{}", refused.err);
+    let all = ["--max-rejects", "90"];
+    let unproven = load("scores", &scores, &all);
+    assert!(
+        !unproven.success && unproven.err.contains("people is 1.0000, asked: at least 500"),
+        "{}",
+        unproven.err
+    );
+    // What came true of six hundred others keeps the promises of their scores.
+    let proof = |at: u32| {
+        let (score, kept) = (if at % 2 == 0 { 20 } else { 80 }, !(at / 2).is_multiple_of(5));
+        format!("{},persuasion,{score},{}", 9_000_001_000 + u64::from(at), u8::from((score == 80) == kept))
+    };
+    let faulty = std::fs::read_to_string(&scores).expect("the file");
+    let proofs: Vec<String> = (0..600).map(proof).collect();
+    let scores = file("proven.csv", &[faulty.trim_end(), &proofs.join("\n")]);
+    let limits = file("limits.json", &[r#"{"least_auc": 0.99}"#]);
+    let refused = load("scores", &scores, &["--model-limits", text(&limits)]);
+    assert!(!refused.success && refused.err.contains("AUC is 0.8"), "{}", refused.err);
+    let taken = load("scores", &scores, &[]);
     assert!(taken.success, "{}", taken.err);
-    for reason in ["not a score between 0 and 100", "has a score of this model already", "not a model's name"]
-    {
+    for reason in [
+        "not a score between 0 and 100",
+        "has a score of this model already",
+        "not a model's name",
+        "not an outcome",
+    ] {
         assert!(
             taken.out.contains(reason) || taken.err.contains(reason),
             "{reason}: {}{}",
@@ -316,5 +339,9 @@ fn scores_and_contacts_load_by_voter_and_faulty_rows_are_told() {
     assert_eq!(count(json!({"contact": {"result": "refused"}})), 0);
     let voter = server.json("/v1/voters/9000000001");
     assert_eq!(voter["scores"]["persuasion"], 55.5);
+    let (_, models) = server.sql("SELECT model, version, kind FROM models ORDER BY model");
+    let known = ["persuasion", "support", "turnout"]
+        .map(|model| json!({"model": model, "version": 1, "kind": "imported"}));
+    assert_eq!(models["rows"], json!(known));
     assert!(voter["scores"]["turnout"].is_number(), "other models keep their scores");
 }

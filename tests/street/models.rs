@@ -44,7 +44,8 @@ fn a_model_is_published_as_a_version_and_the_one_before_stays_for_as_of() {
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("AUC is 0.")), "{problem}");
     assert_eq!(server.json("/v1/releases?limit=100")["rows"].as_array().map(Vec::len), Some(before));
     let mut releases = Vec::new();
-    for version in 1..=2 {
+    // The demo's own scores are the first version.
+    for version in 2..=3 {
         let (status, job) = publish(lenient());
         assert_eq!(status, 202, "{job}");
         let done = server.finish(job["id"].as_str().expect("a job"));
@@ -61,7 +62,7 @@ fn a_model_is_published_as_a_version_and_the_one_before_stays_for_as_of() {
     };
     for (at, release) in releases.iter().enumerate() {
         let row = versions(release);
-        assert_eq!((&row["version"], &row["n"]), (&json!(at + 1), &json!(20_000)), "{row}");
+        assert_eq!((&row["version"], &row["n"]), (&json!(at + 2), &json!(20_000)), "{row}");
         assert!(row["low"].as_f64() >= Some(0.0) && row["high"].as_f64() <= Some(100.0), "{row}");
     }
     // The scores are conditions like any other.
@@ -93,6 +94,146 @@ fn a_model_of_an_election_learns_nothing_from_what_came_after_it() {
     succeed(&lake, &["load", "history", text(&file), "--state", "FK"]);
     succeed(&lake, &["derive"]);
     assert_ne!(told(&lake), cut);
+}
+
+#[test]
+fn scores_rank_as_well_as_the_chances_that_the_electorate_was_drawn_with() {
+    let server = Server::start(&demo_lake());
+    let told = card(&server, &learn(&server, &turnout("2020-11-03/general")));
+    let query = "SELECT v.voter_id, h.voter_id IS NOT NULL AS voted FROM voters v LEFT JOIN voter_history h \
+                 ON h.state = v.state AND h.voter_id = v.voter_id AND h.election = '2020-11-03/general' AND h.voted \
+                 WHERE v.registered_on < DATE '2020-11-03'";
+    let (_, rows) = server.sql(query);
+    let rows = rows["rows"].as_array().expect("voters").iter();
+    let voted: std::collections::HashMap<String, bool> = rows
+        .map(|row| (row["voter_id"].as_str().expect("an id").to_string(), row["voted"] == true))
+        .collect();
+    let truth = std::fs::read_to_string(demo_source("truth_fk.csv")).expect("the truth");
+    assert!(truth.starts_with("voter_id,2016-11-08,2018-06-26,2018-11-06,2020-06-30,2020-11-03,support"));
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for line in truth.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let chance: f64 = fields[5].parse().expect("a chance");
+        match voted.get(fields[0]) {
+            Some(true) => with.push(chance),
+            Some(false) => without.push(chance),
+            None => {}
+        }
+    }
+    assert_eq!(told["people"], with.len() + without.len());
+    // Pairs in the right order, those of equal chance counted half.
+    without.sort_by(f64::total_cmp);
+    let below = |chance: &f64| {
+        let less = without.partition_point(|other| other < chance);
+        (less + without.partition_point(|other| other <= chance)) as f64 / 2.0
+    };
+    let best = with.iter().map(below).sum::<f64>() / (with.len() * without.len()) as f64;
+    let own = told["figures"]["auc"].as_f64().expect("an AUC");
+    assert!(best > 0.7 && own > best - 0.01 && own < best + 0.01, "{own} beside {best} of the truth");
+    let slope = told["slope"].as_f64().expect("a slope");
+    assert!((0.9..=1.1).contains(&slope), "{slope}");
+}
+
+#[test]
+fn a_server_killed_while_it_learns_or_publishes_leaves_no_half_of_a_model() {
+    let (_folder, lake) = own_lake();
+    let mut request = turnout("2020-11-03/general");
+    request["trees"] = json!(100);
+    let mut killed = 0;
+    let mut version = 1;
+    for attempt in 0..8u64 {
+        let server = Server::start(&lake);
+        let (status, job) = server.post("/v1/models", &request, &[]);
+        assert_eq!(status, 202, "{job}");
+        std::thread::sleep(std::time::Duration::from_millis(40 * attempt));
+        let ended =
+            server.json(&format!("/v1/jobs/{}", job["id"].as_str().expect("a job")))["state"] == "done";
+        killed += u32::from(!ended);
+        drop(server);
+        let server = Server::start(&lake);
+        // Whatever is listed is whole.
+        let models = server.json("/v1/models")["rows"].as_array().cloned().expect("models");
+        for model in &models {
+            let id = model["id"].as_str().expect("an id");
+            assert!(card(&server, id)["people"].as_u64() > Some(15_000));
+        }
+        let id = match models.first() {
+            Some(model) => model["id"].as_str().expect("an id").to_string(),
+            None => learn(&server, &request),
+        };
+        let body = json!({"limits": lenient()});
+        let (status, job) = server.post(&format!("/v1/models/{id}/publish"), &body, &[]);
+        assert_eq!(status, 202, "{job}");
+        std::thread::sleep(std::time::Duration::from_millis(30 * attempt));
+        drop(server);
+        let server = Server::start(&lake);
+        let (_, told) = server.sql(
+            "SELECT m.version, count(*) AS n, count(DISTINCT s.version) AS versions, min(s.version) AS own \
+             FROM models m JOIN scores s ON s.model = m.model WHERE m.model = 'turnout' GROUP BY m.version",
+        );
+        let row = &told["rows"][0];
+        assert_eq!(told["rows"].as_array().map(Vec::len), Some(1), "{told}");
+        assert_eq!((&row["n"], &row["versions"]), (&json!(20_000), &json!(1)), "{told}");
+        assert_eq!(row["own"], row["version"], "{told}");
+        let now = row["version"].as_i64().expect("a version");
+        assert!(now == version || now == version + 1, "{now} after {version}");
+        version = now;
+    }
+    assert!(killed > 2, "only {killed} were killed in time");
+}
+
+#[test]
+fn support_is_learned_from_what_canvassers_were_answered_or_from_csv() {
+    let server = Server::start(&demo_lake());
+    let answers =
+        json!({"name": "support", "kind": "support", "state": "FK", "answers": {"from": "2022-08-01"}});
+    let model = learn(&server, &answers);
+    let told = card(&server, &model);
+    let (_, known) = server
+        .sql("SELECT count(DISTINCT voter_id) AS n FROM contacts WHERE support IS NOT NULL AND support <> 3");
+    assert_eq!(told["people"], known["rows"][0]["n"]);
+    assert!(told["figures"]["auc"].as_f64() > Some(0.75), "{}", told["figures"]);
+    // What is added up is what the score is made of: the order is the same.
+    let (_, voters) = server.sql("SELECT voter_id FROM voters ORDER BY voter_id LIMIT 300");
+    let ids: Vec<&Value> =
+        voters["rows"].as_array().expect("voters").iter().map(|row| &row["voter_id"]).collect();
+    let ask = json!({"voters": ids, "top": 34});
+    let (status, parts) = server.post(&format!("/v1/models/{model}/contributions"), &ask, &[]);
+    assert_eq!(status, 200, "{parts}");
+    let parts = parts["rows"].as_array().expect("rows");
+    assert_eq!(parts.len(), 300 * 34);
+    let mut sums: Vec<(f64, f64)> = parts
+        .chunks(34)
+        .map(|of| {
+            let number = |row: &Value, name: &str| row[name].as_f64().expect("a number");
+            let sum: f64 = of.iter().map(|row| number(row, "contribution")).sum();
+            (sum + number(&of[0], "base"), number(&of[0], "score"))
+        })
+        .collect();
+    sums.sort_by(|one, other| one.0.total_cmp(&other.0));
+    assert!(sums.windows(2).all(|pair| pair[0].1 <= pair[1].1 + 1e-3), "{sums:?}");
+    assert!(sums[299].1 - sums[0].1 > 40.0);
+    assert_eq!(parts[0]["feature"], json!("democrat"), "the party matters most: {}", parts[0]);
+    // The same labels as CSV give the same model.
+    let (_, rows) = server.sql(
+        "SELECT voter_id, CASE WHEN arg_max(support, contacted_on) < 3 THEN 1 ELSE 0 END AS outcome FROM contacts \
+         WHERE support IS NOT NULL GROUP BY voter_id HAVING count(*) = 1 AND max(support) <> 3",
+    );
+    let lines: Vec<String> = rows["rows"]
+        .as_array()
+        .expect("labels")
+        .iter()
+        .map(|row| format!("{},{},1", row["voter_id"].as_str().expect("an id"), row["outcome"]))
+        .collect();
+    let csv = format!("voter_id,outcome,weight\n{}\n", lines.join("\n"));
+    let by_csv =
+        json!({"name": "support", "kind": "support", "state": "FK", "labels_csv": csv, "day": "2022-08-01"});
+    assert_eq!(card(&server, &learn(&server, &by_csv))["figures"], told["figures"]);
+    for (csv, word) in [("voter,outcome\n1,1", "voter_id, outcome"), ("voter_id,outcome\n1,x", "line 2")] {
+        let faulty = json!({"name": "support", "kind": "support", "state": "FK", "labels_csv": csv});
+        let (status, problem) = server.post("/v1/models", &faulty, &[]);
+        assert!(status == 400 && problem.to_string().contains(word), "{problem}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bellwether_electorate::{Electorate, Filter};
 use bellwether_lake::Lake;
+use bellwether_targeting::card::Limits;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
@@ -37,6 +38,8 @@ impl std::ops::Deref for App {
 pub struct Parts {
     pub(crate) lake: Lake,
     pub(crate) config: ServeArgs,
+    /// What models are held to.
+    pub(crate) model_limits: Limits,
     pub(crate) releases: Arc<Releases>,
     pub(crate) jobs: Jobs,
     /// Held by the load over HTTP that is under way.
@@ -94,6 +97,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl App {
     pub fn new(lake: Lake, config: ServeArgs, metrics: PrometheusHandle) -> std::io::Result<App> {
         let state = config.state.folder(&lake);
+        let model_limits = config.gate.limits().map_err(std::io::Error::other)?;
         let disclosure = Disclosure { size: config.small_cell.max(1), secret: secret(&state)? };
         let limits = config.engine.limits();
         let seats = || Arc::new(Semaphore::new(limits.threads * 2));
@@ -112,6 +116,7 @@ impl App {
             engine: Arc::new(Engine { seats, long_seats, waiting: AtomicUsize::new(0), queue: config.queue }),
             tally: Tally::default(),
             matches: Matches::default(),
+            model_limits,
             process: uuid::Uuid::new_v4().as_u64_pair().0,
             config,
         })))

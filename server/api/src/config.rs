@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bellwether_lake::Lake;
+use bellwether_targeting::card::Limits as ModelLimits;
 use bellwether_warehouse::Limits;
 use clap::Args;
 
@@ -67,6 +68,25 @@ impl EngineArgs {
     }
 }
 
+/// What models are held to.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GateArgs {
+    /// JSON file with limits that models and scores must be within to be put in force, such as {"least_auc": 0.6}; what
+    /// it does not name is least_people 500, least_auc 0.55, slope_within 0.15, promise_within 0.02,
+    /// group_promise_within 0.1, most_drift 1.0.
+    #[arg(long, env = "BELLWETHER_MODEL_LIMITS")]
+    pub model_limits: Option<PathBuf>,
+}
+
+impl GateArgs {
+    pub fn limits(&self) -> Result<ModelLimits, String> {
+        let Some(path) = &self.model_limits else { return Ok(ModelLimits::default()) };
+        let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        let limits = read.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
+        limits.map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
 /// Where the server keeps what is its own: keys, saved universes, the audit log.
 #[derive(Debug, Clone, Args)]
 pub struct StateArgs {
@@ -121,6 +141,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub engine: EngineArgs,
+
+    #[command(flatten)]
+    pub gate: GateArgs,
 }
 
 impl ServeArgs {

@@ -11,6 +11,7 @@ mod entrance;
 mod error;
 mod experiments;
 mod filter_schema;
+mod gate;
 mod grouped;
 mod grouping;
 mod jobs;

@@ -1,12 +1,14 @@
 //! A load from end to end: stage with a loader, recognise what is loaded already, commit, keep the rejects. The
 //! command line and the load route both come here.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bellwether_lake::{Change, Lake, LoadRecord, NewFiles, Release};
 use bellwether_loaders::boundaries::Hints;
+use bellwether_loaders::outreach::Proof;
 use bellwether_loaders::report::SourceFile;
 use bellwether_loaders::voters::{self, Which};
 use bellwether_loaders::{
@@ -14,9 +16,12 @@ use bellwether_loaders::{
     results, source,
 };
 use bellwether_schema::ids::Kind;
+use bellwether_targeting::card::Limits;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::gate;
 
 /// What sort of files a load reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
@@ -38,9 +43,10 @@ pub enum LoadKind {
     Markets,
     /// Address points: OpenAddresses CSV or the JSON list.
     Addresses,
-    /// Scores of models, CSV of voter_id, model and score (0 to 100); needs --state.
+    /// Scores of models, CSV of voter_id, model, score (0 to 100) and outcome (0, 1 or empty: what came true); needs
+    /// --state. They are put in force where what came true is within the limits of published models.
     Scores,
-    /// Results of contacts, CSV of voter_id, contacted_on, result and method; needs --state.
+    /// Results of contacts, CSV of voter_id, contacted_on, result, method and support (1 to 5); needs --state.
     Contacts,
 }
 
@@ -55,6 +61,8 @@ pub struct LoadRequest {
     /// Share of rows, 0 to 1.
     pub max_rejects: f64,
     pub threads: usize,
+    /// Of scores.
+    pub limits: Limits,
 }
 
 /// Why a load did not happen; the release is as it was.
@@ -66,8 +74,12 @@ pub enum LoadError {
     Refused { id: String, cause: bellwether_loaders::Error },
     #[error("the loader stopped on a fault of its own; nothing was changed")]
     Panicked,
+    #[error("scores of {model}: {reason}")]
+    Unproven { model: String, reason: String },
     #[error(transparent)]
     Lake(#[from] bellwether_lake::Error),
+    #[error(transparent)]
+    Warehouse(#[from] bellwether_warehouse::Error),
 }
 
 /// What a load did.
@@ -106,18 +118,26 @@ pub async fn load(lake: &Lake, request: LoadRequest, progress: Arc<Progress>) ->
     let kind = request.kind;
     let id = uuid::Uuid::now_v7().to_string();
     let held = request.clone();
-    let staged = tokio::task::spawn_blocking(move || stage(&held, &options, &progress));
+    let state = request.state.clone().unwrap_or_default();
+    let versions = match kind {
+        LoadKind::Scores => gate::versions(lake, &latest, &state, staging.path()).await?,
+        _ => HashMap::new(),
+    };
+    let next = move |model: &str| versions.get(model).map_or(1, |version| *version as i32 + 1);
+    let numbered = next.clone();
+    let staged = tokio::task::spawn_blocking(move || stage(&held, &numbered, &options, &progress));
     let staged = staged.await.map_err(|_| LoadError::Panicked)?;
     if let Err(bellwether_loaders::Error::TooManyRejects { rejects, .. }) = &staged {
         keep_rejects(lake, &id, rejects).await?;
         return Err(LoadError::Refused { id, cause: staged.expect_err("it was just matched") });
     }
-    let Staged { tables, report } = staged?;
+    let (Staged { tables, report }, proofs) = staged?;
     keep_rejects(lake, &id, &report.rejects).await?;
-    let files = tables
+    let mut files: Vec<NewFiles> = tables
         .into_iter()
         .map(|table| NewFiles { table: table.table, partition: table.partition, files: table.files })
         .collect();
+    files.extend(gate::cards(&proofs, &state, &next, &request.limits, (&latest.id, staging.path()))?);
     let name = kind.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default();
     let record = LoadRecord {
         id: id.clone(),
@@ -164,11 +184,15 @@ fn fingerprint(request: &LoadRequest, sources: &[SourceFile]) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
+/// What came true by model, beside what was staged.
+type Proven = (Staged, BTreeMap<String, Proof>);
+
 fn stage(
     request: &LoadRequest,
+    version: &dyn Fn(&str) -> i32,
     options: &Options,
     progress: &Arc<Progress>,
-) -> Result<Staged, bellwether_loaders::Error> {
+) -> Result<Proven, bellwether_loaders::Error> {
     let files = &request.files;
     let voter_file = |which| {
         let state = request.state.as_deref().ok_or_else(|| {
@@ -178,7 +202,7 @@ fn stage(
         })?;
         voters::load(voters::layout_of(state)?, which, files, options, progress)
     };
-    match request.kind {
+    let staged = match request.kind {
         LoadKind::Voters => voter_file(Which::Voters),
         LoadKind::History => voter_file(Which::History),
         LoadKind::Results => results::load(files, options, progress),
@@ -191,7 +215,10 @@ fn stage(
         LoadKind::PopulationCentres => centres::load(files, options, progress),
         LoadKind::Markets => markets::load(files, options, progress),
         LoadKind::Addresses => addresses::load(files, request.state.as_deref(), options, progress),
-        LoadKind::Scores => outreach::load_scores(files, request.state.as_deref(), options, progress),
+        LoadKind::Scores => {
+            return outreach::load_scores(files, request.state.as_deref(), version, options, progress);
+        }
         LoadKind::Contacts => outreach::load_contacts(files, request.state.as_deref(), options, progress),
-    }
+    };
+    Ok((staged?, BTreeMap::new()))
 }

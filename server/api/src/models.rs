@@ -83,6 +83,19 @@ pub fn day_after(serving: &Serving, state: &str) -> Result<String, ApiError> {
     day.ok_or_else(|| ApiError::not_found(format!("no voters of {state} are loaded")))
 }
 
+/// Whether a text is a day of the calendar.
+pub fn is_day(text: &str) -> bool {
+    text.len() == 10 && chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+}
+
+/// A day that a caller gave.
+pub fn read_day(text: &str) -> Result<String, ApiError> {
+    match is_day(text) {
+        true => Ok(text.to_string()),
+        false => Err(ApiError::bad_request("days are written 2020-11-03")),
+    }
+}
+
 /// Numbers of things by their names, in the order in which they come.
 #[derive(Default)]
 struct Numbers(HashMap<u64, u32>);

@@ -112,7 +112,10 @@ pub fn work(
         }
     }
     if counts.len() > MOST_CELLS {
-        return Err(impossible(format!("{} cells are more than {MOST_CELLS}: take fewer keys", counts.len())));
+        return Err(impossible(format!(
+            "{} cells are more than {MOST_CELLS}: take fewer keys",
+            counts.len()
+        )));
     }
     let mut survey = asked(serving, electorate, request)?;
     let area = &request.names[0];

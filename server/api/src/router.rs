@@ -86,6 +86,7 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(models::one))
         .routes(routes!(models::card))
         .routes(routes!(models::publish))
+        .routes(routes!(contributions::contributions))
         .routes(routes!(opinions::list))
         .routes(routes!(opinions::one))
         .routes(routes!(experiments::start, experiments::list))

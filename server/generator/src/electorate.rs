@@ -13,6 +13,8 @@ use crate::names::Names;
 use crate::outreach::Outreach;
 use crate::people::{self, ELECTIONS, Remainders};
 use crate::sources::{self, Precinct};
+use crate::truth::Truth;
+use crate::turnout::{self, Standing};
 use crate::voter_files::{Voter, VoterFiles};
 use crate::{Error, places, write_failed};
 
@@ -27,6 +29,8 @@ pub struct Electorate {
     pub scores: PathBuf,
     /// Contacts of a campaign, invented.
     pub contacts: PathBuf,
+    /// By voter: the chances of taking part and of support that were drawn from.
+    pub truth: PathBuf,
     /// By county: the shares that parties and turnout were drawn from.
     pub drawn_from: PathBuf,
     pub people: usize,
@@ -60,6 +64,7 @@ pub fn electorate(
         addresses: path("addresses"),
         scores: path("scores"),
         contacts: path("contacts"),
+        truth: path("truth"),
         drawn_from: path("drawn_from"),
         people: count,
     };
@@ -67,7 +72,8 @@ pub fn electorate(
     let mut outreach = Outreach::create(&paths.scores, &paths.contacts)?;
     // A stream of its own: what a campaign knows changes nobody.
     let mut chance = ChaCha8Rng::seed_from_u64(seed ^ 0x6F75_7472_6561_6368);
-    let mut remainders: BTreeMap<&str, Remainders> = BTreeMap::new();
+    let mut truth = Truth::create(&paths.truth)?;
+    let mut remainders: BTreeMap<&str, (Remainders, Standing)> = BTreeMap::new();
     let mut owed = 0.0;
     let mut made = 0;
     for (index, precinct) in precincts.iter().enumerate() {
@@ -77,8 +83,11 @@ pub fn electorate(
         let last = index + 1 == precincts.len();
         let here =
             if last { count - made } else { (owed.round() as usize).saturating_sub(made).min(count - made) };
-        let remainders = remainders.entry(precinct.county.as_str()).or_default();
-        let households = people::draw(precinct, here, great, &names, remainders, &mut rng);
+        let (remainders, standing) = remainders.entry(precinct.county.as_str()).or_default();
+        let mut households = people::draw(precinct, here, great, &names, remainders, &mut rng);
+        turnout::draw(&mut households, &turnout::turnout(precinct), standing, &mut rng);
+        let everybody = households.iter_mut().flat_map(|household| &mut household.people);
+        everybody.for_each(|person| person.supports = turnout::support(person, precinct));
         let houses = places::houses(&precinct.outline, households.len(), index as u32 % 9 + 1, &mut rng);
         let zip = format!("{:05}", 10_000 + index as u32 / 9);
         for (household, house) in households.iter().zip(&houses) {
@@ -87,6 +96,7 @@ pub fn electorate(
                 let voter = Voter { person, house, precinct, zip: &zip, number: 9_000_000_000 + made as u64 };
                 files.voter(&voter, rng.random::<f64>())?;
                 outreach.voter(voter.number, person, &mut chance)?;
+                truth.voter(voter.number, person)?;
                 made += 1;
                 if made.is_multiple_of(1000) {
                     tell(made);
@@ -96,6 +106,7 @@ pub fn electorate(
     }
     files.finish()?;
     outreach.finish()?;
+    truth.finish()?;
     write_drawn_from(&paths.drawn_from, &precincts, great)?;
     Ok(paths)
 }
@@ -111,7 +122,7 @@ fn write_drawn_from(path: &Path, precincts: &[Precinct], great: f64) -> Result<(
             .iter_mut()
             .zip(people::party_shares(precinct, great))
             .for_each(|(sum, share)| *sum += share * here);
-        turnout.iter_mut().zip(people::turnout(precinct)).for_each(|(sum, share)| *sum += share * here);
+        turnout.iter_mut().zip(turnout::turnout(precinct)).for_each(|(sum, share)| *sum += share * here);
     }
     let mut file = BufWriter::new(File::create(path).map_err(write_failed(path))?);
     let mut write = || -> std::io::Result<()> {

@@ -11,6 +11,8 @@ mod outreach;
 mod people;
 mod places;
 mod sources;
+mod truth;
+mod turnout;
 mod voter_files;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What an invented campaign knows of its voters: scores of two models and some contacts. Both are made up: turnout
-//! follows the elections that a voter took part in, support the party of registration, with noise.
+//! What an invented campaign knows of its voters: scores of two models, what came true of some, and some contacts. All
+//! is made up: scores are the chances that people were drawn with, blurred a little, and answers follow these chances.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -34,25 +34,28 @@ impl Outreach {
             Ok((path.to_path_buf(), file))
         };
         Ok(Outreach {
-            scores: open(scores, "voter_id,model,score")?,
-            contacts: open(contacts, "voter_id,contacted_on,result,method")?,
+            scores: open(scores, "voter_id,model,score,outcome")?,
+            contacts: open(contacts, "voter_id,contacted_on,result,method,support")?,
         })
     }
 
     /// Writes what is known of one voter.
     pub fn voter(&mut self, number: u64, person: &Person, rng: &mut impl Rng) -> Result<(), Error> {
-        let mut near = |middle: f64| (middle + 24.0 * (rng.random::<f64>() - 0.5)).clamp(0.0, 100.0);
-        let turnout = near(10.0 + 80.0 * person.voted.len() as f64 / ELECTIONS.len() as f64);
-        let support = near(match person.party {
-            "DEM" => 82.0,
-            "REP" => 16.0,
-            _ => 50.0,
-        });
+        let mut near =
+            |chance: f64| 100.0 * (chance + 0.1 * (rng.random::<f64>() - 0.5) * (1.0 - chance) * chance);
+        let last = ELECTIONS.len() - 1;
+        let (turnout, support) = (near(person.chances[last]), near(person.supports));
+        let said = u8::from(rng.random::<f64>() < person.supports);
         let (path, file) = &mut self.scores;
-        writeln!(file, "{number},turnout,{turnout:.1}").map_err(write_failed(path))?;
+        // The outcome is known of every tenth.
+        let (voted, answered) = match number % 10 {
+            0 => (u8::from(person.voted.contains(&last)).to_string(), said.to_string()),
+            _ => (String::new(), String::new()),
+        };
+        writeln!(file, "{number},turnout,{turnout:.1},{voted}").map_err(write_failed(path))?;
         // Not everybody has a score of every model.
         if rng.random::<f64>() < 0.9 {
-            writeln!(file, "{number},support,{support:.1}").map_err(write_failed(path))?;
+            writeln!(file, "{number},support,{support:.1},{answered}").map_err(write_failed(path))?;
         }
         if rng.random::<f64>() < 0.06 {
             let mut draw = rng.random_range(0..100u32);
@@ -65,7 +68,16 @@ impl Outreach {
             let (month, day) = (rng.random_range(8..11u32), rng.random_range(1..29u32));
             let method = ["door", "door", "phone"][rng.random_range(0..3usize)];
             let (path, file) = &mut self.contacts;
-            writeln!(file, "{number},2022-{month:02}-{day:02},{result},{method}")
+            // Who is talked to is asked.
+            let answer = match (result, said, rng.random_range(0..10u32)) {
+                ("canvassed", _, 0) => "3",
+                ("canvassed", 1, 1..=5) => "1",
+                ("canvassed", 1, _) => "2",
+                ("canvassed", _, 1..=5) => "5",
+                ("canvassed", ..) => "4",
+                _ => "",
+            };
+            writeln!(file, "{number},2022-{month:02}-{day:02},{result},{method},{answer}")
                 .map_err(write_failed(path))?;
         }
         Ok(())

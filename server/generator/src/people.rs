@@ -1,7 +1,7 @@
-//! Drawing people: households of a precinct, their parties, and who voted when.
+//! Drawing people: households of a precinct and their parties.
 //!
 //! Shares are kept by error diffusion rather than by independent draws: a running remainder decides who takes the
-//! next place, so a county of sixty voters has its parties and turnout as right as one of sixty thousand.
+//! next place, so a county of sixty voters has its parties as right as one of sixty thousand.
 
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
@@ -23,6 +23,10 @@ pub struct Person {
     pub registered: i32,
     /// Elections voted in, as positions in [`ELECTIONS`].
     pub voted: Vec<usize>,
+    /// The chance of taking part in each, that the votes were drawn with.
+    pub chances: [f64; ELECTIONS.len()],
+    /// The chance of supporting the Democratic ticket.
+    pub supports: f64,
 }
 
 /// People at one address.
@@ -49,7 +53,6 @@ const MINOR: [(&str, f64); 4] = [("LIB", 0.011), ("GRE", 0.003), ("CON", 0.003),
 #[derive(Default)]
 pub struct Remainders {
     parties: [f64; 7],
-    elections: [f64; 5],
     races: [f64; 8],
 }
 
@@ -77,7 +80,6 @@ pub fn draw(
     rng: &mut ChaCha8Rng,
 ) -> Vec<Household> {
     let shares = party_shares(precinct, great);
-    let turnout = turnout(precinct);
     let adults = precinct.adults().max(1.0);
     let mut households = Vec::new();
     let mut left = count;
@@ -109,7 +111,7 @@ pub fn draw(
                 true => names.family(race, rng).to_string(),
                 false => family.clone(),
             };
-            person(Draft { age, female, last }, &shares, &turnout, names, remainders, rng)
+            person(Draft { age, female, last }, &shares, names, remainders, rng)
         });
         households.push(Household { people: people.collect() });
     }
@@ -125,37 +127,17 @@ struct Draft {
 fn person(
     draft: Draft,
     shares: &[f64; 7],
-    turnout: &[f64; 5],
     names: &Names,
     remainders: &mut Remainders,
     rng: &mut ChaCha8Rng,
 ) -> Person {
     let Draft { age, female, last } = draft;
-    // Where nearly every adult voted in the first election, few can have been too young for it.
-    let young = ELECTIONS[0].0 - ROLL_YEAR + age < 18;
-    let age = if young && remainders.elections[0] + turnout[0] > 1.0 { age + 6 } else { age };
     let party = match diffuse(&mut remainders.parties, shares, 1.0) {
         0 => "DEM",
         1 => "REP",
         2 => "UNA",
         minor => MINOR[minor - 3].0,
     };
-    let mut voted = Vec::new();
-    for (index, (year, _, _, general)) in ELECTIONS.iter().enumerate() {
-        // Remainders also carry what the too young could not use; primaries are for those with a party.
-        remainders.elections[index] += turnout[index];
-        let able =
-            age - (ROLL_YEAR - year) >= 18 && (*general || party != "UNA" || rng.random::<f64>() < 0.5);
-        if able && remainders.elections[index] >= rng.random_range(0.25..0.75) {
-            remainders.elections[index] -= 1.0;
-            voted.push(index);
-        }
-    }
-    let first_vote =
-        voted.first().map(|index| day(ELECTIONS[*index].0, ELECTIONS[*index].1, ELECTIONS[*index].2));
-    let latest = first_vote.unwrap_or(day(2020, 12, 31)) - 30;
-    let grown = day(ROLL_YEAR - age + 18, 1, 1).max(day(1960, 1, 1));
-    let back = (-(1.0 - rng.random::<f64>()).ln() * 3000.0) as i32;
     let suffix = match rng.random::<f64>() {
         draw if !female && draw < 0.02 => "Jr",
         draw if !female && draw < 0.025 => "III",
@@ -169,8 +151,10 @@ fn person(
         female,
         birth_year: ROLL_YEAR - age,
         party,
-        registered: (latest - back).clamp(grown.min(latest), latest),
-        voted,
+        registered: 0,
+        voted: Vec::new(),
+        chances: [0.0; ELECTIONS.len()],
+        supports: 0.0,
     }
 }
 
@@ -205,16 +189,6 @@ pub fn party_shares(precinct: &Precinct, great: f64) -> [f64; 7] {
         *share = of_minor;
     }
     shares
-}
-
-/// Share of adults who vote in each election: votes of the precinct per adult; primaries at two fifths of the
-/// general election of their year.
-pub fn turnout(precinct: &Precinct) -> [f64; 5] {
-    ELECTIONS.map(|(year, _, _, general)| {
-        let votes = precinct.votes.get(&year).map_or(0.0, |votes| votes.all);
-        let share = (votes / precinct.adults().max(1.0)).min(1.0);
-        if general { share } else { share * 0.4 }
-    })
 }
 
 /// Days since 1970-01-01.

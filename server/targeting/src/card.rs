@@ -17,6 +17,8 @@ pub enum Kind {
     Turnout,
     /// The change of the chance that a treatment makes.
     Persuasion,
+    /// What a model from elsewhere foresees.
+    Imported,
 }
 
 impl Kind {
@@ -25,6 +27,7 @@ impl Kind {
             Kind::Support => "support",
             Kind::Turnout => "turnout",
             Kind::Persuasion => "persuasion",
+            Kind::Imported => "imported",
         }
     }
 }
@@ -35,6 +38,8 @@ impl Kind {
 pub enum Learner {
     Forest,
     Regression,
+    /// Nobody here knows.
+    Elsewhere,
 }
 
 /// How good chances are, on people whom the model had not seen.
@@ -92,7 +97,7 @@ pub struct Check {
 
 /// Limits that a model must be within to be published.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     pub least_people: u64,
     pub least_auc: f64,
@@ -116,6 +121,31 @@ impl Default for Limits {
             most_drift: 1.0,
         }
     }
+}
+
+impl Limits {
+    /// Whether whatever is within these limits is within the others too.
+    pub fn at_least_as_strict_as(&self, other: &Limits) -> bool {
+        self.least_people >= other.least_people
+            && self.least_auc >= other.least_auc
+            && self.slope_within <= other.slope_within
+            && self.promise_within <= other.promise_within
+            && self.group_promise_within <= other.group_promise_within
+            && self.most_drift <= other.most_drift
+    }
+}
+
+/// The limits that were not met, as one sentence; none where all were.
+pub fn failures(checks: &[Check]) -> Option<String> {
+    let failed: Vec<String> = checks
+        .iter()
+        .filter(|check| !check.passed)
+        .map(|check| {
+            let value = check.value.map_or("unknown".to_string(), |value| format!("{value:.4}"));
+            format!("{} is {value}, asked: {}", check.what, check.limit)
+        })
+        .collect();
+    (!failed.is_empty()).then(|| format!("the model may not be published: {}", failed.join("; ")))
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,6 +180,33 @@ pub struct Card {
 }
 
 impl Card {
+    /// A card that tells nothing yet.
+    pub fn new(name: String, kind: Kind, question: String) -> Card {
+        let learner = if kind == Kind::Imported { Learner::Elsewhere } else { Learner::Forest };
+        Card {
+            name,
+            kind,
+            question,
+            people: 0,
+            with_outcome: 0,
+            seed: 0,
+            folds: 0,
+            settings: Settings::default(),
+            learner,
+            figures: Figures::default(),
+            forest: None,
+            baseline: None,
+            slope: None,
+            intercept: None,
+            curve: Vec::new(),
+            gains: Vec::new(),
+            features: Vec::new(),
+            coefficients: Vec::new(),
+            groups: Vec::new(),
+            trial: None,
+        }
+    }
+
     /// The limits one by one.
     pub fn checks(&self, limits: &Limits) -> Vec<Check> {
         let mut checks = vec![at_least("people", self.people as f64, limits.least_people as f64)];

@@ -192,9 +192,8 @@ mod tests {
                     bin[0]
                 })
                 .collect();
-            let all = |known: u32| -> f64 {
-                forest.trees.iter().map(|tree| expected(tree, 0, &bins, known)).sum()
-            };
+            let all =
+                |known: u32| -> f64 { forest.trees.iter().map(|tree| expected(tree, 0, &bins, known)).sum() };
             for feature in 0..FEATURES {
                 let factorial = |n: u32| (1..=n).map(f64::from).product::<f64>();
                 let shapley: f64 = (0..1u32 << FEATURES)

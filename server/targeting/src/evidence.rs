@@ -5,15 +5,16 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::appraisal;
 use crate::boosting::{Loss, Settings, train_binned};
 use crate::calibrate::Calibration;
-use crate::card::{Card, FeatureEvidence, Figures, GroupEvidence, Kind, Learner, TrialEvidence};
+use crate::card::{Card, FeatureEvidence, Kind, Learner, TrialEvidence};
 use crate::experiment::{Error as TrialError, Trial};
 use crate::folds;
 use crate::forest::{Forest, Scorer, Tree};
 use crate::logistic::{self, Logistic};
 use crate::matrix::{Binned, Cuts, Matrix};
-use crate::measures::{Told, auc, brier, calibration, calibration_line, gains, log_loss};
+use crate::measures::{Told, auc};
 use crate::strangers::Strangers;
 use crate::uplift;
 
@@ -22,8 +23,6 @@ const FOLDS: u32 = 5;
 const ENOUGH_FOR_STEPS: f64 = 2000.0;
 /// People on whom the importance of features is tried.
 const MOST_FOR_IMPORTANCE: usize = 50_000;
-/// Fewest people of a group that the card tells of.
-const LEAST_GROUP: usize = 100;
 
 /// People with known outcomes.
 pub struct Sample<'a> {
@@ -102,7 +101,7 @@ pub fn learn(sample: &Sample, wanted: &Wanted, watch: &mut dyn FnMut(f64) -> boo
     }
 }
 
-fn pick<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
+pub(crate) fn pick<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
     rows.iter().map(|row| values[*row as usize]).collect()
 }
 
@@ -192,8 +191,7 @@ fn learn_chances(
         chances
     };
     let figures = |chances: &[f32]| {
-        let told = Told { outcomes: sample.outcomes, chances, weights: sample.weights };
-        Figures { auc: auc(told), log_loss: log_loss(told), brier: brier(told) }
+        appraisal::figures(Told { outcomes: sample.outcomes, chances, weights: sample.weights })
     };
     let mut chances = honest(&log_odds);
     let of_forest = figures(&chances);
@@ -212,18 +210,13 @@ fn learn_chances(
     let everybody: Vec<u32> = (0..people as u32).collect();
     let fitted = fit_calibration(sample, &log_odds, &everybody);
     let told = Told { outcomes: sample.outcomes, chances: &chances, weights: sample.weights };
-    let line = calibration_line(told);
     let mut card = empty_card(sample, wanted, &importance);
+    appraisal::tell(&mut card, told, sample.groups);
     card.settings.trees = best;
     card.learner = if regression.is_some() { Learner::Regression } else { Learner::Forest };
-    card.figures = figures(&chances);
     card.forest = Some(of_forest);
     card.baseline = of_plain.map(|(figures, _)| figures);
-    (card.slope, card.intercept) = (line.map(|line| line.0), line.map(|line| line.1));
-    card.curve = calibration(told, 20);
-    card.gains = gains(told, 20);
     card.coefficients = coefficients;
-    card.groups = groups_of(sample, &chances);
     let model = Model { kind: wanted.kind, forest, regression, calibration: Some(fitted) };
     Ok(Learned { model, card, held_out: chances, folds })
 }
@@ -306,26 +299,13 @@ fn empty_card(sample: &Sample, wanted: &Wanted, importance: &[f64]) -> Card {
         drift: None,
     };
     Card {
-        name: wanted.name.clone(),
-        kind: wanted.kind,
-        question: wanted.question.clone(),
         people: people as u64,
         with_outcome: sample.outcomes.iter().filter(|outcome| **outcome > 0.5).count() as u64,
         seed: wanted.seed,
         folds: FOLDS,
         settings: wanted.settings,
-        figures: Figures::default(),
-        learner: Learner::Forest,
-        forest: None,
-        baseline: None,
-        slope: None,
-        intercept: None,
-        curve: Vec::new(),
-        gains: Vec::new(),
         features: names.map(feature).collect(),
-        coefficients: Vec::new(),
-        groups: Vec::new(),
-        trial: None,
+        ..Card::new(wanted.name.clone(), wanted.kind, wanted.question.clone())
     }
 }
 
@@ -352,33 +332,6 @@ fn importance_of(
         whole - score(&say(&dealt))
     };
     (0..people.names.len()).into_par_iter().map(one).collect()
-}
-
-fn groups_of(sample: &Sample, chances: &[f32]) -> Vec<GroupEvidence> {
-    let mut all = Vec::new();
-    for (by, groups) in sample.groups {
-        let mut members: std::collections::BTreeMap<&str, Vec<u32>> = Default::default();
-        for (row, group) in groups.iter().enumerate() {
-            members.entry(group).or_default().push(row as u32);
-        }
-        for (group, rows) in members.into_iter().filter(|(_, rows)| rows.len() >= LEAST_GROUP) {
-            let (outcomes, chances) = (pick(sample.outcomes, &rows), pick(chances, &rows));
-            let weights = sample.weights.map(|weights| pick(weights, &rows));
-            let told = Told { outcomes: &outcomes, chances: &chances, weights: weights.as_deref() };
-            let line = calibration_line(told);
-            let whole = calibration(told, 1)[0];
-            all.push(GroupEvidence {
-                by: by.clone(),
-                group: group.to_string(),
-                people: rows.len() as u64,
-                promised: whole.promised,
-                came_true: whole.came_true,
-                slope: line.map(|line| line.0),
-                intercept: line.map(|line| line.1),
-            });
-        }
-    }
-    all
 }
 
 impl Model {

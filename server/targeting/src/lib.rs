@@ -1,6 +1,7 @@
 //! Targeting: features of voters to scores, and the evidence of how good these are. Pure computation: it knows neither
 //! SQL nor HTTP.
 
+pub mod appraisal;
 pub mod boosting;
 pub mod calibrate;
 pub mod card;

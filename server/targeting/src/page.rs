@@ -119,6 +119,7 @@ fn chances(page: &mut String, card: &Card) {
         Learner::Forest => {
             format!("{} boosted trees, as many as strangers were told best by", card.settings.trees)
         }
+        Learner::Elsewhere => "made elsewhere".to_string(),
         Learner::Regression => "logistic regression, as trees told strangers no better".to_string(),
     };
     let _ = write!(page, "</table><p>The model is {which}.</p><div class=\"plots\">");

@@ -1,6 +1,9 @@
 //! The built-in questions: one `.sql` file each, with the values that it takes.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+
+use bellwether_schema::catalog;
 
 use crate::{Answer, Copy, Error, Param, Workshop};
 
@@ -153,6 +156,20 @@ pub fn arms(copy: &Copy, experiment: &str) -> Result<Answer, Error> {
 /// `outcome, cluster, assigned, value, treated` of the people of an experiment, the outcomes one after the other.
 pub fn outcomes(copy: &Copy, experiment: &str, election: Option<&str>) -> Result<Answer, Error> {
     copy.ask(sql!("outcomes"), &[Param::text(experiment), Param::optional(election)])
+}
+
+/// The versions of a state's models that are in force, from the files of the table.
+pub fn model_versions(
+    workshop: &Workshop,
+    files: &[PathBuf],
+    state: &str,
+) -> Result<HashMap<String, i64>, Error> {
+    let table =
+        catalog::table("models").ok_or_else(|| Error::BadQuery("the catalog has no models".into()))?;
+    workshop.show(table, files)?;
+    let answer = workshop.ask(sql!("model_versions"), &[Param::text(state)])?;
+    let pairs = answer.texts("model").into_iter().zip(answer.integers("version"));
+    Ok(pairs.filter_map(|(model, version)| Some((model?, version?))).collect())
 }
 
 /// `population, longitude, latitude` of every point where people live.

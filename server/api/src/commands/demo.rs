@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bellwether_generator::{electorate, invent};
 use bellwether_lake::Lake;
+use bellwether_targeting::card::Limits;
 use clap::Args;
 
 use super::{Outcome, load, serve};
@@ -98,8 +99,16 @@ async fn load_one(lake: &Lake, kind: LoadKind, files: Vec<PathBuf>) -> Outcome {
     let of_a_state = matches!(kind, Voters | History | Addresses | Scores | Contacts);
     let state = of_a_state.then(|| STATE.to_string());
     let threads = std::thread::available_parallelism().map_or(2, |count| count.get());
-    let request =
-        LoadRequest { kind, files, state, district_kind: None, vintage: None, max_rejects: 0.01, threads };
+    let request = LoadRequest {
+        kind,
+        files,
+        state,
+        district_kind: None,
+        vintage: None,
+        max_rejects: 0.01,
+        threads,
+        limits: Limits::default(),
+    };
     let loaded = load::with_bar(lake, request).await?;
     let report = &loaded.report;
     let what = format!("{kind:?}").to_lowercase();

@@ -12,7 +12,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Outcome;
-use crate::config::LakeArgs;
+use crate::config::{GateArgs, LakeArgs};
 use crate::loading::{self, LoadError, LoadKind, LoadRequest, Loaded};
 
 #[derive(Debug, Args)]
@@ -43,6 +43,9 @@ pub struct LoadArgs {
     /// Threads that parse.
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(2, |count| count.get()))]
     threads: usize,
+
+    #[command(flatten)]
+    gate: GateArgs,
 }
 
 fn parse_kind(name: &str) -> Result<Kind, String> {
@@ -59,6 +62,7 @@ pub async fn run(lake: &LakeArgs, args: LoadArgs) -> Outcome {
         vintage: args.vintage,
         max_rejects: args.max_rejects / 100.0,
         threads: args.threads,
+        limits: args.gate.limits()?,
     };
     let loaded = with_bar(&lake, request).await?;
     print(&loaded);

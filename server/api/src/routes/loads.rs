@@ -128,7 +128,8 @@ fn plan(app: &App, body: &LoadBody, uploads: Option<&Path>) -> Result<LoadReques
     }
     let threads = app.config.engine.limits().threads;
     let state = body.state.clone();
-    Ok(LoadRequest { kind, files, state, district_kind, vintage: body.vintage, max_rejects, threads })
+    let (vintage, limits) = (body.vintage, app.model_limits);
+    Ok(LoadRequest { kind, files, state, district_kind, vintage, max_rejects, threads, limits })
 }
 
 /// A path that cannot lead out of the inbox.

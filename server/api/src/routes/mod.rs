@@ -1,6 +1,7 @@
 //! One file a resource: request, response, handler and its doc.
 
 pub mod aggregates;
+pub mod contributions;
 pub mod district_report;
 pub mod districts;
 pub mod experiments;

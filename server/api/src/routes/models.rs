@@ -9,8 +9,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_schema::features::features;
 use bellwether_targeting::boosting::Settings;
-use bellwether_targeting::card::{Check, Kind, Limits};
+use bellwether_targeting::card::{Kind, Limits, failures};
 use bellwether_targeting::page;
+use bellwether_warehouse::questions;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -19,6 +20,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::jobs::JobState;
+use crate::keys::Role;
 use crate::long;
 use crate::models::{self, Draft, Label, Published};
 use crate::reply::{Body, Params, Segments};
@@ -34,6 +36,17 @@ pub struct LabelBody {
     pub weight: Option<f32>,
     /// For persuasion: whether the voter was assigned to the treatment, at random.
     pub assigned: Option<bool>,
+}
+
+/// Days of answers.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswersBody {
+    /// The first day.
+    #[schema(example = "2022-08-01")]
+    pub from: String,
+    /// The day after the last; without it all that are known.
+    pub to: Option<String>,
 }
 
 /// What to learn. Turnout is learned from an election; support and persuasion from labels.
@@ -55,6 +68,11 @@ pub struct ModelRequest {
     pub day: Option<String>,
     #[serde(default)]
     pub labels: Vec<LabelBody>,
+    /// Labels as CSV in their place: voter_id, outcome, and weight and assigned (0 or 1) where they are known.
+    pub labels_csv: Option<String>,
+    /// For support, in their place: what canvassers were answered (`support` of contacts); those who are undecided are
+    /// left out. Nothing from the first of the days on is looked at.
+    pub answers: Option<AnswersBody>,
     /// Number of trees, 10 to 1000; 100 if not given.
     pub trees: Option<usize>,
     /// Share of what a tree found that is taken over, 0.01 to 1; 0.1 if not given.
@@ -62,11 +80,6 @@ pub struct ModelRequest {
     /// The same seed gives the same model.
     #[serde(default)]
     pub seed: u32,
-}
-
-/// A day as the calendar has it.
-fn is_day(text: &str) -> bool {
-    text.len() == 10 && chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
 }
 
 fn read(request: ModelRequest) -> Result<models::Request, ApiError> {
@@ -78,11 +91,31 @@ fn read(request: ModelRequest) -> Result<models::Request, ApiError> {
     if state.len() != 2 || !state.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return bad("state is a postal code, such as CO");
     }
+    let sources = [
+        request.election.is_some(),
+        !request.labels.is_empty(),
+        request.labels_csv.is_some(),
+        request.answers.is_some(),
+    ];
     let is_turnout = request.kind == Kind::Turnout;
-    if is_turnout != request.election.is_some() || is_turnout != request.labels.is_empty() {
-        return bad("turnout is learned from an election, support and persuasion from labels");
+    if sources.iter().filter(|given| **given).count() != 1 || sources[0] != is_turnout {
+        return bad(
+            "turnout is learned from an election; support and persuasion from labels, labels_csv or answers",
+        );
+    }
+    if request.kind == Kind::Imported || (request.answers.is_some() && request.kind != Kind::Support) {
+        return bad("support, turnout and persuasion are learned; answers tell of support");
     }
     let mut day = request.day.unwrap_or_default();
+    if let Some(AnswersBody { from, to }) = &request.answers {
+        if !models::is_day(from) || to.as_ref().is_some_and(|to| !models::is_day(to)) {
+            return bad("/answers: days are written 2022-08-01");
+        }
+        if !day.is_empty() && day > *from {
+            return bad("a model of answers looks at nothing from their first day on: give no later day");
+        }
+        day = if day.is_empty() { from.clone() } else { day };
+    }
     if let Some(election) = &request.election {
         let date = election.split('/').next().unwrap_or_default().to_string();
         if !day.is_empty() && day > date {
@@ -90,7 +123,7 @@ fn read(request: ModelRequest) -> Result<models::Request, ApiError> {
         }
         day = if day.is_empty() { date } else { day };
     }
-    if !day.is_empty() && !is_day(&day) {
+    if !day.is_empty() && !models::is_day(&day) {
         return bad("days are written 2020-11-03, elections 2020-11-03/general");
     }
     let settings = Settings {
@@ -102,7 +135,11 @@ fn read(request: ModelRequest) -> Result<models::Request, ApiError> {
         return bad("trees is 10 to 1000, rate 0.01 to 1");
     }
     let mut labels = HashMap::with_capacity(request.labels.len());
-    for (at, label) in request.labels.into_iter().enumerate() {
+    let given = match &request.labels_csv {
+        Some(text) => of_csv(text)?,
+        None => request.labels,
+    };
+    for (at, label) in given.into_iter().enumerate() {
         let weight = label.weight.unwrap_or(1.0);
         let fits = [0.0, 1.0].contains(&label.outcome) && weight > 0.0 && weight <= 1e6;
         if !fits {
@@ -134,6 +171,40 @@ fn read(request: ModelRequest) -> Result<models::Request, ApiError> {
     })
 }
 
+/// Labels as CSV.
+fn of_csv(text: &str) -> Result<Vec<LabelBody>, ApiError> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let bad = |error: csv::Error| ApiError::bad_request(format!("/labels_csv: {error}"));
+    let header = reader.headers().map_err(bad)?.clone();
+    let place = |name: &str| header.iter().position(|own| own == name);
+    let (Some(voter), Some(outcome)) = (place("voter_id"), place("outcome")) else {
+        return Err(ApiError::bad_request(
+            "/labels_csv: the columns are voter_id, outcome, weight and assigned",
+        ));
+    };
+    let (weight, assigned) = (place("weight"), place("assigned"));
+    let mut labels = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(bad)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let get = |at: usize| record.get(at).unwrap_or_default();
+        let wrong =
+            |name: &str| ApiError::bad_request(format!("/labels_csv: line {line}: {name} is no number"));
+        let number = |at: Option<usize>, name: &str| match at.map(get).filter(|text| !text.is_empty()) {
+            None => Ok(None),
+            Some(text) => text.parse::<f32>().map(Some).map_err(|_| wrong(name)),
+        };
+        let known = number(Some(outcome), "outcome")?.ok_or_else(|| wrong("outcome"))?;
+        labels.push(LabelBody {
+            voter_id: get(voter).to_string(),
+            outcome: known,
+            weight: number(weight, "weight")?,
+            assigned: number(assigned, "assigned")?.map(|assigned| assigned > 0.5),
+        });
+    }
+    Ok(labels)
+}
+
 fn told(draft: &Draft) -> Value {
     json!({
         "id": draft.id, "name": draft.name, "kind": draft.kind, "state": draft.state, "created": draft.created,
@@ -163,8 +234,18 @@ pub async fn start(
     Body(request): Body<ModelRequest>,
 ) -> Result<Response, ApiError> {
     let hash = blake3::hash(format!("{request:?}").as_bytes());
+    let answers = request.answers.clone();
     let mut request = read(request)?;
     let serving = app.serving(None).await?;
+    if let Some(AnswersBody { from, to }) = answers {
+        let (held, state) = (serving.clone(), request.state.clone());
+        let found =
+            app.run(move || Ok(questions::answers(&held.copy, &state, &from, to.as_deref())?)).await?;
+        request.labels = found
+            .into_iter()
+            .map(|(id, answer)| (id, Label { outcome: answer as f32, weight: 1.0, assigned: false }))
+            .collect();
+    }
     if request.day.is_empty() {
         let (held, state) = (serving.clone(), request.state.clone());
         request.day = app.run(move || models::day_after(&held, &state)).await?;
@@ -241,7 +322,7 @@ pub async fn card(
 ) -> Result<Response, ApiError> {
     let held = app.clone();
     let draft = app.run(move || held.draft(&id)).await?;
-    let checks = draft.card.checks(&Limits::default());
+    let checks = draft.card.checks(&app.model_limits);
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if params.page.unwrap_or(accept.contains("text/html")) {
         let page = page::of_card(&draft.card, &checks);
@@ -256,22 +337,9 @@ pub async fn card(
 pub struct PublishRequest {
     /// Day whose features the scores are made of; the day after the file's last registration, if not given.
     pub day: Option<String>,
-    /// Limits that the model must be within, in place of the default ones.
+    /// Limits that the model must be within, in place of the server's own; only an admin may give looser ones.
     #[schema(value_type = Object)]
     pub limits: Option<Limits>,
-}
-
-/// The limits that a model is not within, as one sentence.
-fn failures(checks: &[Check]) -> Option<String> {
-    let failed: Vec<String> = checks
-        .iter()
-        .filter(|check| !check.passed)
-        .map(|check| {
-            let value = check.value.map_or("unknown".to_string(), |value| format!("{value:.4}"));
-            format!("{} is {value}, asked: {}", check.what, check.limit)
-        })
-        .collect();
-    (!failed.is_empty()).then(|| format!("the model may not be published: {}", failed.join("; ")))
 }
 
 /// Scores every voter of the state and puts the scores in force as a new version, where the model is within the limits.
@@ -297,14 +365,15 @@ pub async fn publish(
 ) -> Result<Response, ApiError> {
     let (held, of) = (app.clone(), id.clone());
     let draft = app.run(move || held.draft(&of)).await?;
-    let limits = request.limits.unwrap_or_default();
+    let limits = request.limits.unwrap_or(app.model_limits);
+    if caller.role != Role::Admin && !limits.at_least_as_strict_as(&app.model_limits) {
+        return Err(ApiError::forbidden("limits looser than the server's own are for an admin to give"));
+    }
     let impossible = |detail| ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail);
     if let Some(detail) = failures(&draft.card.checks(&limits)) {
         return Err(impossible(detail));
     }
-    if request.day.as_deref().is_some_and(|day| !is_day(day)) {
-        return Err(ApiError::bad_request("days are written 2020-11-03"));
-    }
+    request.day.as_deref().map(models::read_day).transpose()?;
     let hash = blake3::hash(format!("{id} {:?} {limits:?}", request.day).as_bytes());
     let engine = app.clone();
     long::begin(&app, &caller, &headers, ("publish", hash), move |job, progress| async move {
@@ -347,6 +416,7 @@ async fn put_in_force(
     let (mut draft, scored, change, version, day) = work.await?;
     let release = app.lake.commit(&lock, change).await?;
     drop(lock);
+    app.releases.refresh().await?;
     draft.card = scored.card;
     draft.published = Some(Published { version, release: release.id.clone(), day, voters: scored.voters });
     let result =

@@ -1,0 +1,4 @@
+SELECT model, max(version) AS version
+FROM models
+WHERE state = $1
+GROUP BY model
