@@ -117,13 +117,39 @@ class Bellwether:
         answer = self.ask("/v1/voters/match", {"records": rows}, format="arrow", **wanted)
         if not answer.startswith(b"{"):
             return pl.read_ipc_stream(io.BytesIO(answer))
-        job = json.loads(answer)
+        result = self.finish(json.loads(answer))
+        return pl.read_ipc_stream(io.BytesIO(self.ask(result["rows"], format="arrow")))
+
+    def finish(self, job):
+        """Waits for a job's end and gives its result."""
         while job["state"] in ("queued", "running"):
             time.sleep(0.2)
             job = self.json(f"/v1/jobs/{job['id']}")
         if job["state"] != "done":
             raise BellwetherError(500, {"detail": job["error"]})
-        return pl.read_ipc_stream(io.BytesIO(self.ask(job["result"]["rows"], format="arrow")))
+        return job["result"]
+
+    def learn(self, name, kind, state, **more):
+        """Learns a model and gives its id: `learn("turnout", "turnout", "FK", election="2020-11-03/general")`. Its card is
+        `json(f"/v1/models/{id}/card")`, or a page in a browser with `?page=true`."""
+        request = {"name": name, "kind": kind, "state": state} | more
+        return self.finish(self.json("/v1/models", request))["model"]
+
+    def publish(self, model, **how):
+        """Puts a model's scores in force where its card is within the limits; gives version and release."""
+        return self.finish(self.json(f"/v1/models/{model}/publish", how))
+
+    def opinion(self, name, kind, survey, **more):
+        """The share of yes in every district of a kind, with its interval, from a survey: a frame or dicts of `voter_id` and
+        `answer` (0 or 1), and `weight` where there are any. Voter ids need `state`."""
+        survey = survey.to_dicts() if isinstance(survey, pl.DataFrame) else list(survey)
+        result = self.finish(self.json("/v1/opinions", {"name": name, "kind": kind, "survey": survey} | more))
+        return pl.read_ipc_stream(io.BytesIO(self.ask(result["rows"], format="arrow")))
+
+    def experiment(self, name, share, where=None, **more):
+        """Sets a random share of a universe aside; gives the experiment's id. What came of it is
+        `json(f"/v1/experiments/{id}", election="2020-11-03/general")`."""
+        return self.finish(self.json("/v1/experiments", {"name": name, "share": share, "where": where} | more))["experiment"]
 
     def sql(self, query, *params):
         return self.frame("/v1/sql", {"query": query, "params": list(params)})

@@ -67,6 +67,9 @@ for (precinct, kind), pieces in parts.items():
 if len(sys.argv) > 3 and not {"voters": by_voters, "people": by_people}[sys.argv[3]]:
     common.fail(f"no precinct is shared out by its {sys.argv[3]}")
 carried = pa.table(dict(zip(["precinct_id", "kind", "district_id", "share"], map(list, zip(*rows)))))
+scored = "scores" in common.release(lake)["tables"]
+if scored:
+    scores = common.table(lake, "scores")
 checked = 0
 for kind, column in columns.items():
     want = collections.defaultdict(dict)
@@ -81,6 +84,13 @@ for kind, column in columns.items():
         WHERE h.voted GROUP BY ALL"""
     ).fetchall():
         turnout[district][election] = count
+    spread = collections.defaultdict(lambda: collections.defaultdict(dict))
+    if scored:
+        for district, model, band, count, total in duckdb.sql(
+            f"""SELECT {column}, s.model, least(floor(s.score::FLOAT / 10), 9)::INTEGER * 10, count(*), sum(s.score)
+            FROM scores s JOIN voter_districts d USING (state, voter_id) GROUP BY ALL"""
+        ).fetchall():
+            spread[district][model][f"{band}-{band + 10}"] = count, total
     results = collections.defaultdict(lambda: collections.defaultdict(float))
     if kind in ("congressional", "state_senate", "state_house"):
         rows = duckdb.sql(
@@ -106,6 +116,16 @@ for kind, column in columns.items():
         got = {row["election"]: row["voters"] for row in report["turnout"]}
         if got != turnout[district]:
             common.fail(f"{kind} {district}: turnout differs: {got} {turnout[district]}")
+        got = {row["model"]: row for row in report["scores"]}
+        if set(got) != set(spread[district]):
+            common.fail(f"{kind} {district}: scores of other models")
+        for model, bands in spread[district].items():
+            voters = sum(count for count, _ in bands.values())
+            mean = sum(total for _, total in bands.values()) / voters
+            if got[model]["bands"] != {band: count for band, (count, _) in bands.items()} or got[model]["voters"] != voters:
+                common.fail(f"{kind} {district}: scores of {model} are spread otherwise")
+            if abs(got[model]["mean"] - mean) > 1e-3:
+                common.fail(f"{kind} {district}: mean score of {model} differs")
         if kind in ("congressional", "state_senate", "state_house", "county", "state"):
             got = {(r["election"], r["contest"], r["candidate"], r["party_raw"]): r["votes"] for r in report["results"]}
             if set(got) != set(results[district]):

@@ -293,7 +293,7 @@ fn scores_and_contacts_load_by_voter_and_faulty_rows_are_told() {
     );
     // What came true of six hundred others keeps the promises of their scores.
     let proof = |at: u32| {
-        let (score, kept) = (if at % 2 == 0 { 20 } else { 80 }, !(at / 2).is_multiple_of(5));
+        let (score, kept) = (if at.is_multiple_of(2) { 20 } else { 80 }, !(at / 2).is_multiple_of(5));
         format!("{},persuasion,{score},{}", 9_000_001_000 + u64::from(at), u8::from((score == 80) == kept))
     };
     let faulty = std::fs::read_to_string(&scores).expect("the file");

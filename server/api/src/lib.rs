@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 mod crosswalk;
 mod disclosure;
+mod distributions;
 mod entrance;
 mod error;
 mod experiments;

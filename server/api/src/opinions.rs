@@ -37,7 +37,7 @@ pub struct Cell {
 /// Who is counted.
 pub enum Everybody {
     /// The population's voters, by these keys.
-    Voters(Plan),
+    Voters(Box<Plan>),
     Cells(Vec<Cell>),
 }
 

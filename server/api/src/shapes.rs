@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::crosswalk::{Carried, Found, Method, People, carry};
 use crate::disclosure::{Disclosure, complementary};
+use crate::distributions::of_scores;
 use crate::error::ApiError;
 use crate::grouping::named_key;
 use crate::serving::Serving;
@@ -272,5 +273,9 @@ fn population(electorate: &Electorate, bitmap: &[u64], rule: Option<&Disclosure>
         .collect();
     let mut part = |name: &str| registration.remove(name).unwrap_or_else(|| json!({}));
     let (located, markets) = (part("located"), part("market"));
-    json!({"voters": all, "registration": registration, "turnout": turnout, "located": located, "markets": markets})
+    let scores = of_scores(electorate, bitmap, rule);
+    json!({
+        "voters": all, "registration": registration, "turnout": turnout, "scores": scores, "located": located,
+        "markets": markets,
+    })
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::access::Caller;
 use crate::app::App;
 use crate::disclosure::Disclosure;
+use crate::distributions::of_scores;
 use crate::error::{ApiError, Problem};
 use crate::reply::{self, Common, Params, Segments, TableRequest};
 use crate::routes::districts::{Named, find, rounded, within_bounds};
@@ -19,7 +20,8 @@ use crate::serving::Serving;
 use crate::shapes::{Area, Territory, reports};
 
 /// The district report: registration by party, age band, gender, race and status; how voters were located;
-/// turnout by election; past results on these lines with their bounds; television markets. In formats other than JSON
+/// turnout by election; how the scores in force are spread; past results on these lines with their bounds; television
+/// markets. In formats other than JSON
 /// one row is one figure.
 #[utoipa::path(
     get,
@@ -62,6 +64,10 @@ pub async fn report(
             turnout.iter_mut().for_each(|election| rounded_turnout(election, &kind, &id, all, rule));
             turnout.retain(|election| !election["voters"].is_null());
         }
+        let electorate = serving.electorate()?;
+        let here = Where::District { at: String::new(), kind: kind.clone(), ids: vec![id.clone()] };
+        let here = electorate.compile(&here, serving).map_err(ApiError::faults)?;
+        let scores = of_scores(electorate, &electorate.bitmap(&here), rule.as_ref());
         let mut part = |name: &str| registration.remove(name).unwrap_or_else(|| json!({}));
         let (markets, located, disagrees) = (part("market"), part("located"), part("disagrees"));
         let filter =
@@ -71,6 +77,7 @@ pub async fn report(
             "district": district,
             "registration": registration,
             "turnout": turnout,
+            "scores": scores,
             "results": results.json()?,
             "markets": markets,
             "located": located,
@@ -140,6 +147,11 @@ pub fn figures(report: &Value) -> Vec<Value> {
         let of = election["election"].as_str().unwrap_or_default();
         counts("turnout", of, &json!({"voters": election["voters"]}));
         counts("turnout", of, &election["methods"]);
+    }
+    for model in report["scores"].as_array().into_iter().flatten() {
+        let of = model["model"].as_str().unwrap_or_default();
+        counts("scores", of, &json!({"voters": model["voters"], "mean": model["mean"]}));
+        counts("scores", of, &model["bands"]);
     }
     let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_string();
     for row in report["results"].as_array().into_iter().flatten() {

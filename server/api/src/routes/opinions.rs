@@ -127,7 +127,7 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
             if let Some(contest) = &request.result {
                 covariates.insert("result".into(), shares(serving, kind, contest)?);
             }
-            (plan.names.clone(), Everybody::Voters(plan))
+            (plan.names.clone(), Everybody::Voters(Box::new(plan)))
         }
         Some(cells) => {
             if request.result.is_some() || !request.filter.is_null() || request.universe.is_some() {
@@ -157,7 +157,8 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
     let mut respondents = Vec::with_capacity(request.survey.len());
     for (at, one) in request.survey.into_iter().enumerate() {
         let weight = one.weight.unwrap_or(1.0);
-        if ![0.0, 1.0].contains(&one.answer) || !(weight > 0.0 && weight <= 1e6) {
+        let fits = [0.0, 1.0].contains(&one.answer) && weight > 0.0 && weight <= 1e6;
+        if !fits {
             return bad(format!("/survey/{at}: answer is 0 or 1, weight above 0"));
         }
         if one.voter_id.is_some() && matches!(everybody, Everybody::Cells(_)) {
