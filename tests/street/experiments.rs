@@ -150,6 +150,16 @@ fn a_faulty_draw_is_told_what_is_wrong() {
         assert!(problem.to_string().contains(word), "{word}: {problem}");
     }
     assert_eq!(server.get("/v1/experiments/none").0, 404);
+    let drawn = draw(&server, &json!({"name": "a", "share": 0.5}));
+    let place = format!("/v1/experiments/{}/outcomes", drawn["experiment"].as_str().expect("an id"));
+    for rows in [
+        json!([]),
+        json!([{"voter_id": "1", "value": 1e39}]),
+        json!(vec![json!({"voter_id": "1", "value": 1}); 2]),
+    ] {
+        let body = json!({"outcome": "a", "state": "FK", "rows": rows});
+        assert_eq!(server.post(&place, &body, &[]).0, 400, "{body}");
+    }
     let (status, problem) = server.post(
         "/v1/universes/count",
         &json!({"where": {"experiment": {"id": "none", "arm": "control"}}}),

@@ -65,6 +65,7 @@ fn a_survey_tells_of_every_district_by_the_people_who_live_there() {
         "interactions": ["age_band:gender"], "seed": 3,
     });
     let told = estimate(&server, &request);
+    assert_eq!(told["left_out"], 0);
     let rows = told["rows"].as_array().expect("rows");
     assert_eq!(rows.len(), of_district.len());
     let number = |row: &Value, name: &str| row[name].as_f64().expect("a number");
@@ -146,6 +147,7 @@ fn a_table_of_everybody_gives_the_same_over_http_and_from_files() {
     let printed = bellwether(folder.path(), &[&arguments[..], &more].concat());
     assert!(printed.success && printed.out.contains("all of 12 areas"), "{}{}", printed.out, printed.err);
     let written = std::fs::read_to_string(to.join("opinion.csv")).expect("written");
+    assert_eq!(written.lines().count(), 13, "{written}");
     for (line, row) in written.lines().skip(1).zip(told["rows"].as_array().expect("rows")) {
         let estimate: f64 = line.split(',').nth(4).and_then(|text| text.parse().ok()).expect("a number");
         assert!((estimate - row["estimate"].as_f64().expect("a number")).abs() < 1e-9, "{line} {row}");
@@ -163,6 +165,19 @@ fn a_faulty_survey_is_told_what_is_wrong() {
     let of = |survey: Value| json!({"name": "a", "kind": "congressional", "survey": survey});
     for (request, word) in [
         (json!({"name": "a", "kind": "parish", "survey": [row]}), "congressional"),
+        (json!({"name": "a", "kind": "county", "by": ["party", "party"], "survey": [row]}), "/by"),
+        (
+            json!({"name": "a", "kind": "area", "by": ["area"], "cells": [{"area": "1", "count": 1}], "survey": []}),
+            "/by",
+        ),
+        (
+            json!({"name": "a", "kind": "county", "survey": [row], "interactions": ["party:party"]}),
+            "/interactions/0",
+        ),
+        (
+            json!({"name": "a", "kind": "county", "survey": [row], "covariates": {"x": {"1": 1e300, "2": -1e300}}}),
+            "/covariates/x",
+        ),
         (of(json!([{"answer": 2}])), "/survey/0"),
         (of(json!([{"answer": 1, "weight": 0}])), "/survey/0"),
         (
@@ -178,6 +193,46 @@ fn a_faulty_survey_is_told_what_is_wrong() {
         assert_eq!(status, 400, "{problem}");
         assert!(problem.to_string().contains(word), "{word}: {problem}");
     }
+    // The same idempotency key and body are the same job, whatever the order of the figures.
+    let survey: Vec<Value> = (0..40)
+        .map(|at| {
+            let party = if at % 3 == 0 { "DEM" } else { "REP" };
+            json!({"area": format!("{}", at % 5), "party": party, "answer": u8::from(at % 3 == 0 || at % 4 == 0)})
+        })
+        .collect();
+    let cells: Vec<Value> = (0..12)
+        .map(|at| {
+            // Nobody lives in the last area.
+            let (party, count) = (if at < 6 { "DEM" } else { "REP" }, if at % 6 == 5 { 0 } else { 10 });
+            json!({"area": format!("{}", at % 6), "party": party, "count": count})
+        })
+        .collect();
+    let figures: serde_json::Map<String, Value> = (0..6).map(|at| (at.to_string(), json!(at))).collect();
+    let poll = json!({
+        "name": "poll", "kind": "area", "by": ["party"], "survey": survey, "cells": cells, "covariates": {"x": figures},
+    });
+    let key = [("idempotency-key", "once")];
+    let (first, again) = (server.post("/v1/opinions", &poll, &key), server.post("/v1/opinions", &poll, &key));
+    assert_eq!((first.0, again.0, &first.1["id"]), (202, 202, &again.1["id"]));
+    let done = server.finish(first.1["id"].as_str().expect("a job"));
+    let told = server.json(done["result"]["rows"].as_str().expect("a place"));
+    assert_eq!(told["rows"].as_array().map(Vec::len), Some(5), "areas of nobody are not told of");
+    // Who is not of the population is left out.
+    let (_, voters) = server
+        .sql("SELECT voter_id, party FROM voters WHERE party IN ('DEM', 'REP') ORDER BY voter_id LIMIT 400");
+    let voters = voters["rows"].as_array().expect("voters");
+    let survey: Vec<Value> = voters
+        .iter()
+        .enumerate()
+        .map(|(at, voter)| json!({"voter_id": voter["voter_id"], "answer": at % 2}))
+        .collect();
+    let others = voters.iter().filter(|voter| voter["party"] == "REP").count();
+    let of_one_party = json!({
+        "name": "dem", "kind": "congressional", "state": "FK", "by": ["age_band"], "survey": survey,
+        "where": {"field": "party", "eq": "DEM"},
+    });
+    let told = estimate(&server, &of_one_party);
+    assert_eq!((&told["left_out"], &told["asked"]), (&json!(others), &json!(400 - others)));
     // What can be read but not worked out ends as a job that says why.
     let mut faulty = vec![row.clone(); 30];
     faulty[7]["party"] = json!("NO SUCH PARTY");

@@ -7,8 +7,8 @@ use bellwether_electorate::{ARMS, Electorate, Filter, Together};
 use bellwether_lake::{Change, NewFiles};
 use bellwether_loaders::columns::ParquetTable;
 use bellwether_schema::catalog;
-use bellwether_targeting::experiment::{Trial, set_aside};
-use bellwether_warehouse::questions;
+use bellwether_targeting::experiment::{Group, Trial, set_aside};
+use bellwether_warehouse::{Answer, questions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -17,6 +17,8 @@ use crate::error::ApiError;
 use crate::grouping::Plan;
 use crate::serving::Serving;
 
+/// Experiments that a release may hold: their people take four bytes each in memory.
+const MOST_EXPERIMENTS: usize = 500;
 /// Voters whose ids are read together.
 const TOGETHER: u64 = 1 << 17;
 
@@ -62,6 +64,12 @@ pub fn draw(
     folder: tempfile::TempDir,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Drawn, ApiError> {
+    if electorate.experiments() >= MOST_EXPERIMENTS {
+        let detail = format!(
+            "{MOST_EXPERIMENTS} experiments are held at most: every one takes memory in every release"
+        );
+        return Err(ApiError::of_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
     let bitmap = electorate.bitmap(filter);
     let rows = Electorate::rows_of(&bitmap);
     let mut numbers: HashMap<u64, u32> = HashMap::new();
@@ -159,7 +167,7 @@ pub struct OutcomeOf {
     pub treated: Option<bool>,
 }
 
-/// The change that puts outcomes into the lake, in place of those of the same name.
+/// The change that puts outcomes into the lake, in place of those of the same name and state.
 pub fn outcomes_change(
     (id, outcome, state): (&str, &str, &str),
     rows: &[OutcomeOf],
@@ -167,19 +175,17 @@ pub fn outcomes_change(
 ) -> Result<Change, ApiError> {
     let file = folder.path().join("outcomes.parquet");
     let mut writer = create("outcomes", &file)?;
-    let places = ["state", "voter_id", "value", "treated"].map(|name| writer.position(name));
+    let places = ["voter_id", "value", "treated"].map(|name| writer.position(name));
     for row in rows {
-        writer.text(places[0], state);
-        writer.text(places[1], &row.voter_id);
-        writer.double(places[2], Some(row.value));
-        writer.boolean(places[3], row.treated);
+        writer.text(places[0], &row.voter_id);
+        writer.double(places[1], Some(row.value));
+        writer.boolean(places[2], row.treated);
         writer.end_row().map_err(ApiError::internal)?;
     }
-    writer.finish().map_err(ApiError::internal)?;
     let files = NewFiles {
         table: "outcomes".into(),
-        partition: vec![id.to_string(), outcome.to_string()],
-        files: vec![file],
+        partition: vec![id.to_string(), outcome.to_string(), state.to_string()],
+        files: writer.finish().map_err(ApiError::internal)?.into_iter().collect(),
     };
     Ok(Change {
         what: format!("outcomes {outcome} of the experiment {id}"),
@@ -189,59 +195,58 @@ pub fn outcomes_change(
     })
 }
 
+/// An experiment as it was drawn.
+pub fn drawn(serving: &Serving, id: &str) -> Result<Value, ApiError> {
+    let found = questions::experiments(&serving.copy, Some(id))?.json()?;
+    found.into_iter().next().map(described).ok_or_else(|| {
+        ApiError::not_found("no such experiment; GET /v1/experiments lists those that there are")
+    })
+}
+
 /// The experiment as it was drawn, how alike its arms are, and the effect on every outcome.
 pub fn told(serving: &Serving, id: &str, election: Option<&str>) -> Result<Value, ApiError> {
-    let found = questions::experiments(&serving.copy, Some(id))?.json()?;
-    let mut told = found.into_iter().next().map(described).ok_or_else(|| {
-        ApiError::not_found("no such experiment; GET /v1/experiments lists those that there are")
-    })?;
+    let mut told = drawn(serving, id)?;
     let arms = questions::arms(&serving.copy, id)?.json()?;
-    let people = |arm: &str| {
-        let of_arm = arms.iter().find(|row| row["arm"] == arm);
-        of_arm.and_then(|row| row["people"].as_u64()).unwrap_or(0)
-    };
-    let answer = questions::outcomes(&serving.copy, id, election)?;
-    let names = answer.texts("outcome");
+    let mut outcomes = Vec::new();
+    for name in questions::outcome_names(&serving.copy, id)? {
+        let answer = questions::outcome(&serving.copy, id, &name)?;
+        outcomes.push(effect(&name, &answer, &arms));
+    }
+    if let Some(election) = election {
+        let answer = questions::outcome_of_election(&serving.copy, id, election)?;
+        outcomes.push(effect(&format!("turnout {election}"), &answer, &arms));
+    }
+    told["arms"] = json!(arms);
+    told["outcomes"] = json!(outcomes);
+    Ok(told)
+}
+
+/// The effect on one outcome.
+fn effect(name: &str, answer: &Answer, arms: &[Value]) -> Value {
     let column = |name: &str| answer.integers(name).into_iter().map(Option::unwrap_or_default);
     let clusters: Vec<u32> = column("cluster").map(|cluster| cluster as u32).collect();
     let assigned: Vec<bool> = column("assigned").map(|arm| arm == 1).collect();
     let treated: Vec<bool> = column("treated").map(|treated| treated == 1).collect();
     let values: Vec<f32> = answer.doubles("value").into_iter().map(|v| v.unwrap_or(0.0) as f32).collect();
-    let mut outcomes = Vec::new();
-    let mut start = 0;
-    while start < names.len() {
-        let end = start + names[start..].iter().take_while(|name| **name == names[start]).count();
-        let trial = Trial {
-            outcomes: &values[start..end],
-            assigned: &assigned[start..end],
-            clusters: &clusters[start..end],
-        };
-        let reached = |arm: bool| {
-            let own = (start..end).filter(|at| assigned[*at] == arm);
-            own.filter(|at| treated[*at]).count()
-        };
-        let [control, treatment] = trial.groups();
-        let effect = trial.intent_to_treat();
-        let complier = trial.complier_effect(&treated[start..end]);
-        let arm = |name: &str, group: bellwether_targeting::experiment::Group, side: bool| {
-            json!({
-                "people": group.people, "mean": group.mean, "reached": reached(side),
-                "missing": people(name).saturating_sub(group.people),
-            })
-        };
-        outcomes.push(json!({
-            "outcome": names[start],
-            "control": arm("control", control, false),
-            "treatment": arm("treatment", treatment, true),
-            "intent_to_treat": effect.as_ref().ok(),
-            "complier_effect": complier.as_ref().ok(),
-            "why_not": effect.err().or(complier.err()).map(|error| error.to_string()),
-        }));
-        start = end;
-    }
-    told["arms"] = json!(arms);
-    told["outcomes"] = json!(outcomes);
-    Ok(told)
+    let trial = Trial { outcomes: &values, assigned: &assigned, clusters: &clusters };
+    let (effect, complier) = (trial.intent_to_treat(), trial.complier_effect(&treated));
+    let arm = |name: &str, group: Group, side: bool| {
+        let reached = assigned.iter().zip(&treated).filter(|(arm, treated)| **arm == side && **treated);
+        let drawn = arms.iter().find(|row| row["arm"] == name).and_then(|row| row["people"].as_u64());
+        json!({
+            "people": group.people, "mean": group.mean, "reached": reached.count(),
+            "missing": drawn.unwrap_or(0).saturating_sub(group.people),
+        })
+    };
+    let [control, treatment] = trial.groups();
+    json!({
+        "outcome": name,
+        "control": arm("control", control, false),
+        "treatment": arm("treatment", treatment, true),
+        "intent_to_treat": effect.as_ref().ok(),
+        "complier_effect": complier.as_ref().ok(),
+        "why_not": effect.err().or(complier.err()).map(|error| error.to_string()),
+    })
 }
 
 /// A row of the table as callers see it: the design as an object.

@@ -85,7 +85,9 @@ pub fn day_after(serving: &Serving, state: &str) -> Result<String, ApiError> {
 
 /// Whether a text is a day of the calendar.
 pub fn is_day(text: &str) -> bool {
-    text.len() == 10 && chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+    // As it is written out again: the library reads signs and spaces as well.
+    let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d");
+    day.is_ok_and(|day| (1..=9999).contains(&chrono::Datelike::year(&day)) && day.to_string() == text)
 }
 
 /// A day that a caller gave.
@@ -118,6 +120,7 @@ pub fn learn_from(
         day: &request.day,
         election: request.election.as_deref(),
         common: true,
+        voters: None,
     };
     let (all, _) = questions::roll(&serving.copy, &request.state)?;
     let share = if request.election.is_some() { (MOST_PEOPLE / all.max(1) as f64).min(1.0) } else { 1.0 };
@@ -257,7 +260,12 @@ impl App {
     pub(crate) fn draft(&self, id: &str) -> Result<Draft, ApiError> {
         let plain = uuid::Uuid::parse_str(id).is_ok_and(|parsed| parsed.to_string() == id);
         let found = match plain {
-            true => self.state.read(&format!("{DRAFTS}/{id}.json")).map_err(ApiError::internal)?,
+            true => self.state.read(&format!("{DRAFTS}/{id}.json")).map_err(|error| match error.kind() {
+                std::io::ErrorKind::InvalidData => ApiError::conflict(
+                    "the model was learned by another version of the server: learn it again",
+                ),
+                _ => ApiError::internal(error),
+            })?,
             false => None,
         };
         found.ok_or_else(|| ApiError::not_found("no such model"))
@@ -300,7 +308,7 @@ pub fn score(
     let file = folder.path().join("scores.parquet");
     let mut writer = ParquetTable::create_whole(table, file.clone()).map_err(ApiError::internal)?;
     let [id_at, score_at, version_at] = ["voter_id", "score", "version"].map(|name| writer.position(name));
-    let of = FeaturesOf { state: &draft.state, day, election: None, common: false };
+    let of = FeaturesOf { state: &draft.state, day, election: None, common: false, voters: None };
     let mut counts = empty_counts(&draft.model.forest);
     let (mut voters, mut fault, mut stopped) = (0, None, false);
     serving.copy.features(&of, &Cancel::default(), |part| {

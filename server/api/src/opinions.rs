@@ -52,7 +52,7 @@ pub struct Request {
     /// Groupings beside the keys themselves, such as `age_band:gender`.
     pub interactions: Vec<String>,
     /// Figures of the districts, by name.
-    pub covariates: BTreeMap<String, HashMap<String, f64>>,
+    pub covariates: BTreeMap<String, BTreeMap<String, f64>>,
     pub respondents: Vec<Respondent>,
     pub seed: u64,
 }
@@ -66,6 +66,8 @@ pub struct Kept {
     /// RFC 3339, UTC.
     pub created: String,
     pub release: String,
+    /// Voters who were asked but are in no district of the kind, or not of the population.
+    pub left_out: u64,
     pub opinion: Opinion,
 }
 
@@ -117,7 +119,8 @@ pub fn work(
             counts.len()
         )));
     }
-    let mut survey = asked(serving, electorate, request)?;
+    let Asked { table: mut survey, answers, weights, left_out } =
+        asked(serving, electorate, filter, request)?;
     let area = &request.names[0];
     for (name, figures) in &request.covariates {
         for table in [&mut cells, &mut survey] {
@@ -132,8 +135,6 @@ pub fn work(
             table.numbers.insert(name.clone(), column);
         }
     }
-    let answers: Vec<f64> = request.respondents.iter().map(|one| one.answer).collect();
-    let weights: Vec<f64> = request.respondents.iter().map(|one| one.weight).collect();
     let terms = Terms {
         groupings: request.names.iter().chain(&request.interactions).cloned().collect(),
         covariates: request.covariates.keys().cloned().collect(),
@@ -153,12 +154,26 @@ pub fn work(
         kind: area.clone(),
         created: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         release: serving.release.id.clone(),
+        left_out,
         opinion,
     })
 }
 
-/// The respondents in words of the cells: what the electorate knows of those who are named, what was said of the others.
-fn asked(serving: &Serving, electorate: &Electorate, request: &Request) -> Result<Table, ApiError> {
+/// The respondents in words of the cells.
+struct Asked {
+    table: Table,
+    answers: Vec<f64>,
+    weights: Vec<f64>,
+    left_out: u64,
+}
+
+/// What the electorate knows of the respondents who are named, and what was said of the others.
+fn asked(
+    serving: &Serving,
+    electorate: &Electorate,
+    filter: &Filter,
+    request: &Request,
+) -> Result<Asked, ApiError> {
     let by: &[Key] = match &request.everybody {
         Everybody::Voters(plan) => &plan.grouping.by,
         Everybody::Cells(_) => &[],
@@ -174,7 +189,11 @@ fn asked(serving: &Serving, electorate: &Electorate, request: &Request) -> Resul
     let known: Vec<u32> = rows.values().copied().collect();
     let codes = electorate.codes(by, &known);
     let place: HashMap<u32, usize> = known.iter().enumerate().map(|(at, row)| (*row, at)).collect();
-    let mut table = Table::default();
+    let population = if known.is_empty() { Vec::new() } else { electorate.bitmap(filter) };
+    let belongs =
+        |row: usize| codes[0][row] != 0 && population[known[row] as usize / 64] >> (known[row] % 64) & 1 == 1;
+    let mut asked = Asked { table: Table::default(), answers: Vec::new(), weights: Vec::new(), left_out: 0 };
+    let table = &mut asked.table;
     for (at, one) in request.respondents.iter().enumerate() {
         let row = match &one.voter_id {
             None => None,
@@ -186,15 +205,21 @@ fn asked(serving: &Serving, electorate: &Electorate, request: &Request) -> Resul
                 Some(*row)
             }
         };
+        if row.is_some_and(|row| !belongs(row)) {
+            asked.left_out += 1;
+            continue;
+        }
+        asked.answers.push(one.answer);
+        asked.weights.push(one.weight);
         let Some(row) = row else {
-            add_values(&mut table, &request.names, &one.values, || format!("/survey/{at}"))?;
+            add_values(table, &request.names, &one.values, || format!("/survey/{at}"))?;
             continue;
         };
         for ((name, key), codes) in request.names.iter().zip(by).zip(&codes) {
             table.texts.entry(name.clone()).or_default().push(word(&electorate.label(key, codes[row])));
         }
     }
-    Ok(table)
+    Ok(asked)
 }
 
 /// Adds a row whose every value a caller gave.

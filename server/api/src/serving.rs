@@ -279,6 +279,13 @@ impl Releases {
         Ok(serving)
     }
 
+    /// The same after a commit, which has happened whether or not the swap does: what fails is tried again soon.
+    pub async fn refresh_soon(&self) {
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(error = %error.told(), "cannot swap to the new release yet");
+        }
+    }
+
     /// Swaps to the newest release if it is not the current one.
     pub async fn refresh(&self) -> Result<(), ApiError> {
         let latest = self.lake.latest().await?;

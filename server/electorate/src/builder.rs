@@ -196,7 +196,8 @@ impl Builder {
 
     /// Notes the arm of an experiment, a place in `ARMS`, that the voter in a row was drawn for.
     pub fn drawn(&mut self, experiment: &str, arm: usize, row: u32) {
-        let at = self.experiments.iter().position(|(id, _)| id == experiment).unwrap_or_else(|| {
+        // Those of one experiment come together.
+        let at = self.experiments.iter().rposition(|(id, _)| id == experiment).unwrap_or_else(|| {
             self.experiments.push((experiment.to_string(), Default::default()));
             self.experiments.len() - 1
         });

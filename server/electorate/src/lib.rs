@@ -174,6 +174,11 @@ impl Electorate {
         self.rows
     }
 
+    /// Experiments that voters were drawn for.
+    pub fn experiments(&self) -> usize {
+        self.experiments.len()
+    }
+
     fn words(&self) -> usize {
         self.rows.div_ceil(64)
     }

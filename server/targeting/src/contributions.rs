@@ -4,6 +4,8 @@
 //! go both ways as often as the people did whom it was grown on (Lundberg, Erion and Lee 2018, path-dependent). For a
 //! regression they are coefficient times distance from the mean, which is the same thing. They add up to the log odds.
 
+use rayon::prelude::*;
+
 use crate::evidence::Model;
 use crate::forest::{Forest, Tree};
 use crate::logistic::Logistic;
@@ -74,7 +76,7 @@ fn of_forest(forest: &Forest, matrix: &Matrix) -> Vec<Contributions> {
         }
         Contributions { base, parts }
     };
-    (0..matrix.rows()).map(one).collect()
+    (0..matrix.rows()).into_par_iter().map(one).collect()
 }
 
 /// People at the leaves below a node or leaf.

@@ -221,8 +221,12 @@ pub fn set_aside(clusters: &[u32], strata: &[u32], share: f64, seed: u64) -> Vec
     strata.sort_unstable();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut chosen: HashMap<u32, bool> = HashMap::new();
-    // What a stratum's share leaves over is carried to the next, so that the whole has its share.
-    let mut owed = 0.0;
+    // What a stratum's share leaves over is carried to the next, so that the whole has its share. Where that begins and
+    // how the strata follow each other is left to chance, so that every cluster has the same.
+    for at in (1..strata.len()).rev() {
+        strata.swap(at, rng.random_range(0..=at));
+    }
+    let mut owed = rng.random::<f64>() - 0.5;
     for (_, mut clusters) in strata {
         clusters.sort_unstable();
         for at in (1..clusters.len()).rev() {
@@ -269,9 +273,34 @@ mod tests {
         assert!(aside.chunks(3).all(|house| house.iter().all(|one| *one == house[0])));
         for stratum in 0..4 {
             let count = aside.iter().zip(&strata).filter(|(aside, own)| **aside && **own == stratum).count();
-            assert_eq!(count, 75);
+            assert!((74..=76).contains(&count), "{count} of 750");
         }
         assert_eq!(aside, set_aside(&clusters, &strata, 0.1, 5));
         assert_ne!(aside, set_aside(&clusters, &strata, 0.1, 6));
+    }
+
+    #[test]
+    fn everybody_has_the_same_chance_whatever_the_size_of_their_stratum() {
+        // Strata of one cluster, of two, of three: no cluster is always or never drawn.
+        let clusters: Vec<u32> = (0..30).collect();
+        let strata: Vec<u32> = (0..30)
+            .map(|at| {
+                if at < 10 {
+                    at
+                } else if at < 20 {
+                    at / 2 + 10
+                } else {
+                    at / 3 + 20
+                }
+            })
+            .collect();
+        let mut times = [0u32; 30];
+        for seed in 0..4000 {
+            let aside = set_aside(&clusters, &strata, 0.3, seed);
+            aside.iter().zip(&mut times).for_each(|(aside, times)| *times += u32::from(*aside));
+        }
+        // Six standard errors of a share of 0.3 among 4,000.
+        let reach = 6.0 * (0.3f64 * 0.7 / 4000.0).sqrt();
+        assert!(times.iter().all(|times| (f64::from(*times) / 4000.0 - 0.3).abs() < reach), "{times:?}");
     }
 }

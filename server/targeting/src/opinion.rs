@@ -101,6 +101,8 @@ pub enum Error {
     Nobody { column: String, value: String, row: usize },
     #[error("nobody is counted: there are no cells")]
     NoCells,
+    #[error("{0} areas are more than {MOST_AREAS}")]
+    TooManyAreas(usize),
     #[error("fewer than {LEAST} people were asked")]
     TooFew,
     #[error(transparent)]
@@ -109,8 +111,27 @@ pub enum Error {
 
 /// Answers from which anything is said.
 const LEAST: usize = 20;
+/// Areas that are told of: a thousand draws of each are held.
+const MOST_AREAS: usize = 20_000;
+/// Draws between two looks at whether to go on.
+const TOGETHER: usize = 64;
 
 impl Table {
+    fn pick(&self, rows: &[usize]) -> Table {
+        Table {
+            texts: self
+                .texts
+                .iter()
+                .map(|(name, all)| (name.clone(), rows.iter().map(|row| all[*row].clone()).collect()))
+                .collect(),
+            numbers: self
+                .numbers
+                .iter()
+                .map(|(name, all)| (name.clone(), rows.iter().map(|row| all[*row]).collect()))
+                .collect(),
+        }
+    }
+
     fn text(&self, name: &str) -> Result<&Vec<String>, Error> {
         self.texts.get(name).ok_or_else(|| Error::NoColumn(name.to_string()))
     }
@@ -161,9 +182,14 @@ pub fn estimate(
     if survey.answers.len() < LEAST {
         return Err(Error::TooFew);
     }
-    if cells.counts.is_empty() {
+    let held: Vec<usize> = (0..cells.counts.len()).filter(|cell| cells.counts[*cell] > 0.0).collect();
+    if held.is_empty() {
         return Err(Error::NoCells);
     }
+    // Cells of nobody are none.
+    let (table, counts) =
+        (cells.table.pick(&held), held.iter().map(|cell| cells.counts[*cell]).collect::<Vec<f64>>());
+    let cells = &Cells { table: &table, counts: &counts };
     let (mut asked, mut everybody) = (People::default(), People::default());
     let mut groups_of = Vec::new();
     for grouping in &terms.groupings {
@@ -184,10 +210,13 @@ pub fn estimate(
     let model = fit(&asked, &groups_of, survey.answers, survey.weights, seed, go_on)?;
     let areas_of_cells = cells.table.groups(area)?;
     let areas = Numbered::of(&areas_of_cells);
+    if areas.names.len() > MOST_AREAS {
+        return Err(Error::TooManyAreas(areas.names.len()));
+    }
     let number = |row: &Vec<&str>| areas.of_row(row).unwrap_or_default();
     let of_cells: Vec<u32> = areas_of_cells.iter().map(number).collect();
     let (estimates, whole) =
-        poststratify(&model, &everybody, cells.counts, &of_cells, areas.names.len(), seed);
+        poststratify(&model, &everybody, (cells.counts, &of_cells, areas.names.len()), seed, go_on)?;
     let mut told: Vec<Area> = areas
         .names
         .iter()
@@ -254,11 +283,10 @@ pub fn estimate(
 fn poststratify(
     model: &Multilevel,
     cells: &People,
-    counts: &[f64],
-    areas: &[u32],
-    how_many: usize,
+    (counts, areas, how_many): (&[f64], &[u32], usize),
     seed: u64,
-) -> (Vec<Estimate>, Estimate) {
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<(Vec<Estimate>, Estimate), Error> {
     let one = |draw: usize| {
         let mut sums = vec![(0.0, 0.0); how_many + 1];
         let chances = model.chances(cells, draw, seed);
@@ -269,7 +297,17 @@ fn poststratify(
         sums[how_many] = sums.iter().fold((0.0, 0.0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
         sums.into_iter().map(|(yes, all): (f64, f64)| yes / all.max(1e-300)).collect::<Vec<f64>>()
     };
-    let draws: Vec<Vec<f64>> = (0..model.draws()).into_par_iter().map(one).collect();
+    let mut draws: Vec<Vec<f64>> = Vec::with_capacity(model.draws());
+    while draws.len() < model.draws() {
+        if !go_on() {
+            return Err(multilevel::Error::Stopped.into());
+        }
+        let end = (draws.len() + TOGETHER).min(model.draws());
+        draws.par_extend((draws.len()..end).into_par_iter().map(one));
+    }
+    if draws.iter().flatten().any(|share| !share.is_finite()) {
+        return Err(multilevel::Error::Unsettled.into());
+    }
     let summed = |area: usize| {
         let mut shares: Vec<f64> = draws.iter().map(|draw| draw[area]).collect();
         shares.sort_unstable_by(f64::total_cmp);
@@ -279,7 +317,7 @@ fn poststratify(
         let at = |part: f64| shares[((all - 1.0) * part).round() as usize];
         Estimate { share, standard_error: (squares / (all - 1.0)).sqrt(), low: at(0.025), high: at(0.975) }
     };
-    ((0..how_many).map(summed).collect(), summed(how_many))
+    Ok(((0..how_many).map(summed).collect(), summed(how_many)))
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub struct FeaturesOf<'a> {
     pub election: Option<&'a str>,
     /// Also what they have in common.
     pub common: bool,
+    /// These voters alone, by their ids.
+    pub voters: Option<&'a [String]>,
 }
 
 /// Some voters, a place each in every list.
@@ -92,7 +94,13 @@ impl Copy {
         cancel: &Cancel,
         mut take: impl FnMut(Voters) -> bool,
     ) -> Result<(), Error> {
-        let params = [Param::text(of.state), Param::text(of.day), Param::optional(of.election)];
+        let voters = of.voters.map(|voters| voters.join("\n"));
+        let params = [
+            Param::text(of.state),
+            Param::text(of.day),
+            Param::optional(of.election),
+            Param::optional(voters.as_deref()),
+        ];
         self.questions().with(|connection| {
             cancel.watch(Some(connection.interrupt_handle()));
             let mut voters = Voters::empty();

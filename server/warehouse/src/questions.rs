@@ -153,9 +153,20 @@ pub fn arms(copy: &Copy, experiment: &str) -> Result<Answer, Error> {
     copy.ask(sql!("arms"), &[Param::text(experiment)])
 }
 
-/// `outcome, cluster, assigned, value, treated` of the people of an experiment, the outcomes one after the other.
-pub fn outcomes(copy: &Copy, experiment: &str, election: Option<&str>) -> Result<Answer, Error> {
-    copy.ask(sql!("outcomes"), &[Param::text(experiment), Param::optional(election)])
+/// What was measured of the people of an experiment.
+pub fn outcome_names(copy: &Copy, experiment: &str) -> Result<Vec<String>, Error> {
+    let answer = copy.ask(sql!("outcome_names"), &[Param::text(experiment)])?;
+    Ok(answer.texts("outcome").into_iter().flatten().collect())
+}
+
+/// `cluster, assigned, value, treated` of the people of an experiment of whom an outcome is known.
+pub fn outcome(copy: &Copy, experiment: &str, outcome: &str) -> Result<Answer, Error> {
+    copy.ask(sql!("outcomes"), &[Param::text(experiment), Param::text(outcome)])
+}
+
+/// The same of participation in an election.
+pub fn outcome_of_election(copy: &Copy, experiment: &str, election: &str) -> Result<Answer, Error> {
+    copy.ask(sql!("outcome_of_election"), &[Param::text(experiment), Param::text(election)])
 }
 
 /// The versions of a state's models that are in force, from the files of the table.

@@ -17,13 +17,13 @@ use crate::reply::{self, Body, Common, Params, Segments};
 use crate::serving::Serving;
 
 /// Voters that one answer may tell of.
-const MOST: usize = 1_000;
+const MOST: usize = 200;
 
 /// Whose scores are explained.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContributionsRequest {
-    /// The state's own ids, 1,000 at most.
+    /// The state's own ids, 200 at most.
     pub voters: Vec<String>,
     /// Features that are told of each voter, those that matter most first; 10 if not given.
     pub top: Option<usize>,
@@ -88,24 +88,15 @@ fn work(serving: &Serving, draft: &Draft, request: &ContributionsRequest) -> Res
         (None, Some(published)) => published.day.clone(),
         (None, None) => models::day_after(serving, &draft.state)?,
     };
-    let wanted: std::collections::HashSet<&str> = request.voters.iter().map(String::as_str).collect();
-    let of = FeaturesOf { state: &draft.state, day: &day, election: None, common: false };
+    let voters = Some(&request.voters[..]);
+    let of = FeaturesOf { state: &draft.state, day: &day, election: None, common: false, voters };
     let (mut ids, mut people) = (Vec::new(), Matrix::default());
     serving.copy.features(&of, &Cancel::default(), |part| {
-        let found = (0..part.len() as u32).filter(|at| wanted.contains(part.ids[*at as usize].as_str()));
-        let found: Vec<u32> = found.collect();
-        let picked = part.matrix.pick(&found);
-        ids.extend(found.iter().map(|at| part.ids[*at as usize].clone()));
-        match people.names.is_empty() {
-            true => people = picked,
-            false => {
-                people.columns.iter_mut().zip(picked.columns).for_each(|(all, part)| all.extend(part));
-            }
-        }
-        ids.len() < wanted.len()
+        // So few are handed over at once.
+        (ids, people) = (part.ids, part.matrix);
+        true
     })?;
-    if ids.len() < wanted.len() {
-        let place = request.voters.iter().position(|id| !ids.contains(id)).unwrap_or_default();
+    if let Some(place) = request.voters.iter().position(|id| !ids.contains(id)) {
         let detail = format!("/voters/{place}: no such voter of {} on that day", draft.state);
         return Err(ApiError::not_found(detail));
     }

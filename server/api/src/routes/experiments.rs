@@ -151,7 +151,7 @@ async fn draw(
     caller.record(app, &from, filter, drawn.voters, columns)?;
     let release = app.lake.commit(&lock, drawn.change).await?;
     drop(lock);
-    app.releases.refresh().await?;
+    app.releases.refresh_soon().await;
     Ok(json!({
         "experiment": drawn.id, "release": release.id, "voters": drawn.voters, "control": drawn.control,
         "clusters": drawn.clusters, "seal": drawn.seal,
@@ -209,17 +209,21 @@ pub async fn one(
     Params(as_of): Params<AsOf>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let key = format!("experiment {id} {:?}", params.election);
-    reply::document(&app, as_of.as_of.as_deref(), &headers, Some(key), move |serving| {
+    let serving = app.serving(as_of.as_of.as_deref()).await?;
+    let held = serving.clone();
+    let made = app.run_long(move || {
         if let Some(election) = &params.election
-            && serving.electorate()?.election(election).is_none()
+            && held.electorate()?.election(election).is_none()
         {
             let detail = format!("no participation in {election} is loaded");
             return Err(ApiError::bad_request(detail));
         }
-        experiments::told(serving, &id, params.election.as_deref())
-    })
-    .await
+        let mut told = experiments::told(&held, &id, params.election.as_deref())?;
+        told["release"] = json!(held.release.id);
+        let bytes = serde_json::to_vec(&told).map_err(ApiError::internal)?;
+        Ok(reply::body(&held.release.id, "application/json", bytes, None))
+    });
+    Ok(reply::respond(&serving.release.id, &made.await?, &headers))
 }
 
 /// Outcomes of an experiment's people.
@@ -264,9 +268,12 @@ pub async fn outcomes(
         let detail = "/outcome has small letters, digits, _ - and ., 64 at most";
         return Err(ApiError::bad_request(detail));
     }
+    if request.rows.is_empty() {
+        return Err(ApiError::bad_request("/rows: at least one"));
+    }
     let mut seen = std::collections::HashSet::new();
     for (at, row) in request.rows.iter().enumerate() {
-        if !row.value.is_finite() {
+        if !(row.value as f32).is_finite() {
             return Err(ApiError::bad_request(format!("/rows/{at}/value is not a number")));
         }
         if !seen.insert(row.voter_id.as_str()) {
@@ -275,7 +282,7 @@ pub async fn outcomes(
     }
     let serving = app.serving(None).await?;
     let (held, of) = (serving.clone(), id.clone());
-    app.run(move || experiments::told(&held, &of, None).map(drop)).await?;
+    app.run(move || experiments::drawn(&held, &of).map(drop)).await?;
     let engine = app.clone();
     long::begin(&app, &caller, &headers, ("outcomes", hash), move |job, _| async move {
         let _turn = engine.loading.lock().await;
@@ -293,7 +300,7 @@ pub async fn outcomes(
         let (change, _folder) = made.await?;
         let release = engine.lake.commit(&lock, change).await?;
         drop(lock);
-        engine.releases.refresh().await?;
+        engine.releases.refresh_soon().await;
         Ok(json!({"experiment": id, "outcome": outcome, "rows": rows, "release": release.id}))
     })
 }

@@ -337,9 +337,9 @@ pub async fn card(
 pub struct PublishRequest {
     /// Day whose features the scores are made of; the day after the file's last registration, if not given.
     pub day: Option<String>,
-    /// Limits that the model must be within, in place of the server's own; only an admin may give looser ones.
+    /// Limits that the model must be within; what is not named is the server's own. Only an admin may give looser ones.
     #[schema(value_type = Object)]
-    pub limits: Option<Limits>,
+    pub limits: serde_json::Map<String, Value>,
 }
 
 /// Scores every voter of the state and puts the scores in force as a new version, where the model is within the limits.
@@ -365,7 +365,10 @@ pub async fn publish(
 ) -> Result<Response, ApiError> {
     let (held, of) = (app.clone(), id.clone());
     let draft = app.run(move || held.draft(&of)).await?;
-    let limits = request.limits.unwrap_or(app.model_limits);
+    let mut limits = json!(app.model_limits);
+    request.limits.into_iter().for_each(|(name, value)| limits[name] = value);
+    let limits: Limits =
+        serde_json::from_value(limits).map_err(|error| ApiError::bad_request(format!("/limits: {error}")))?;
     if caller.role != Role::Admin && !limits.at_least_as_strict_as(&app.model_limits) {
         return Err(ApiError::forbidden("limits looser than the server's own are for an admin to give"));
     }
@@ -416,12 +419,12 @@ async fn put_in_force(
     let (mut draft, scored, change, version, day) = work.await?;
     let release = app.lake.commit(&lock, change).await?;
     drop(lock);
-    app.releases.refresh().await?;
     draft.card = scored.card;
     draft.published = Some(Published { version, release: release.id.clone(), day, voters: scored.voters });
     let result =
         json!({"model": draft.id, "version": version, "release": release.id, "voters": scored.voters});
     let held = app.clone();
     app.run(move || held.keep_draft(&draft)).await?;
+    app.releases.refresh_soon().await;
     Ok(result)
 }

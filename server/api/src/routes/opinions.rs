@@ -1,6 +1,6 @@
 //! Opinion by district, from a survey: multilevel regression and post-stratification on the warehouse's voters.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use axum::Json;
@@ -94,7 +94,7 @@ pub struct OpinionRequest {
     /// Other figures of every district, by name.
     #[serde(default)]
     #[schema(value_type = Object)]
-    pub covariates: BTreeMap<String, HashMap<String, f64>>,
+    pub covariates: BTreeMap<String, BTreeMap<String, f64>>,
     pub survey: Vec<RespondentBody>,
     /// Everybody, where it is not the warehouse's voters that are counted: a post-stratification table.
     pub cells: Option<Vec<CellBody>>,
@@ -105,6 +105,12 @@ pub struct OpinionRequest {
 
 /// Respondents that one survey may have.
 const MOST_ASKED: usize = 200_000;
+/// Keys, the kind of district among them; interactions, and keys in one.
+const MOST_KEYS: usize = 9;
+const MOST_INTERACTIONS: usize = 10;
+const MOST_PARTS: usize = 4;
+/// Greatest figure of a covariate.
+const MOST_FIGURE: f64 = 1e9;
 
 fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError> {
     let bad = |detail: String| Err(ApiError::bad_request(detail));
@@ -116,6 +122,18 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
         true => vec![json!("age_band"), json!("gender"), json!("party")],
         false => request.by,
     });
+    let names: Vec<String> = by.iter().map(Value::to_string).collect();
+    if by.len() > MOST_KEYS || (1..names.len()).any(|at| names[..at].contains(&names[at])) {
+        return bad(format!(
+            "/by: at most {} keys, none of them twice and none the kind itself",
+            MOST_KEYS - 1
+        ));
+    }
+    if let Some((name, _)) =
+        request.covariates.iter().find(|(_, of)| of.values().any(|figure| !(figure.abs() <= MOST_FIGURE)))
+    {
+        return bad(format!("/covariates/{name}: figures are numbers up to {MOST_FIGURE:e}"));
+    }
     let mut covariates = request.covariates;
     let (names, everybody) = match request.cells {
         None => {
@@ -145,10 +163,15 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
         }
     };
     for (at, interaction) in request.interactions.iter().enumerate() {
-        let parts: Vec<&str> = interaction.split(':').collect();
-        if parts.len() < 2 || parts.iter().any(|part| !names.iter().any(|name| name == part)) {
+        let parts: Vec<&str> = interaction.splitn(MOST_PARTS + 1, ':').collect();
+        let unknown = |part: &&str| !names.iter().any(|name| name == part);
+        let twice = (1..parts.len()).any(|place| parts[..place].contains(&parts[place]));
+        if !(2..=MOST_PARTS).contains(&parts.len()) || parts.iter().any(unknown) || twice {
             let known = names.join(", ");
-            return bad(format!("/interactions/{at}: two or more of {known}, with : between"));
+            return bad(format!("/interactions/{at}: two to {MOST_PARTS} of {known}, with : between"));
+        }
+        if at >= MOST_INTERACTIONS || request.interactions[..at].contains(interaction) {
+            return bad(format!("/interactions: at most {MOST_INTERACTIONS}, none of them twice"));
         }
     }
     if request.survey.len() > MOST_ASKED {
@@ -184,7 +207,7 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
 }
 
 /// The Democratic share of the votes of both large parties, by district.
-fn shares(serving: &Serving, kind: Kind, contest: &ContestBody) -> Result<HashMap<String, f64>, ApiError> {
+fn shares(serving: &Serving, kind: Kind, contest: &ContestBody) -> Result<BTreeMap<String, f64>, ApiError> {
     let filter = ResultsFilter {
         kind: Some(kind.name().into()),
         election: Some(contest.election.clone()),
@@ -192,7 +215,7 @@ fn shares(serving: &Serving, kind: Kind, contest: &ContestBody) -> Result<HashMa
         ..ResultsFilter::default()
     };
     let page = questions::Page { limit: 10_000_000, offset: 0 };
-    let mut votes: HashMap<String, [f64; 2]> = HashMap::new();
+    let mut votes: BTreeMap<String, [f64; 2]> = BTreeMap::new();
     for row in serving.copy.answer(&questions::results(&filter, page))?.json()? {
         let at = match row["party"].as_str() {
             Some("DEM") => 0,
@@ -296,7 +319,8 @@ const COLUMNS: [&str; 9] =
 
 /// One estimate: a row a district. In JSON also what the regression found: how much each grouping matters (the standard
 /// deviation of its effects, in log odds), the slopes of the covariates, how many answers the weighted survey is worth,
-/// and the whole population's estimate. `low` and `high` hold the share 95 times of 100.
+/// the whole population's estimate, and how many respondents were left out because they are in no district of the kind or
+/// not of the population. `low` and `high` hold the share 95 times of 100.
 #[utoipa::path(
     get,
     path = "/v1/opinions/{id}",
@@ -339,7 +363,7 @@ pub async fn one(
             let bytes = match format {
                 Format::Json => serde_json::to_vec(&json!({
                     "release": kept.release, "id": kept.id, "name": kept.name, "kind": kept.kind,
-                    "created": kept.created, "asked": kept.opinion.asked, "effective": kept.opinion.effective,
+                    "created": kept.created, "asked": kept.opinion.asked, "left_out": kept.left_out, "effective": kept.opinion.effective,
                     "groupings": kept.opinion.groupings, "covariates": kept.opinion.covariates,
                     "whole": row(&kept.opinion.whole), "rows": rows, "next": next,
                 }))
