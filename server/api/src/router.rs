@@ -85,7 +85,7 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(models::known_features))
         .routes(routes!(models::one))
         .routes(routes!(models::card))
-        .routes(routes!(models::publish))
+        .routes(routes!(publishing::publish))
         .routes(routes!(contributions::contributions))
         .routes(routes!(opinions::list))
         .routes(routes!(opinions::one))

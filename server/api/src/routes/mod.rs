@@ -15,6 +15,7 @@ pub mod members;
 pub mod metrics;
 pub mod models;
 pub mod opinions;
+pub mod publishing;
 pub mod releases;
 pub mod reports;
 pub mod results;

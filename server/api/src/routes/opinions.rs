@@ -129,8 +129,10 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
             MOST_KEYS - 1
         ));
     }
-    if let Some((name, _)) =
-        request.covariates.iter().find(|(_, of)| of.values().any(|figure| !(figure.abs() <= MOST_FIGURE)))
+    if let Some((name, _)) = request
+        .covariates
+        .iter()
+        .find(|(_, of)| of.values().any(|figure| figure.is_nan() || figure.abs() > MOST_FIGURE))
     {
         return bad(format!("/covariates/{name}: figures are numbers up to {MOST_FIGURE:e}"));
     }
