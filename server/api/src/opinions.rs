@@ -49,6 +49,8 @@ pub struct Request {
     pub everybody: Everybody,
     /// What people are told apart by; the kind of area is the first.
     pub names: Vec<String>,
+    /// What the respondents alone have.
+    pub survey_only: Vec<String>,
     /// Groupings beside the keys themselves, such as `age_band:gender`.
     pub interactions: Vec<String>,
     /// Figures of the districts, by name.
@@ -136,7 +138,13 @@ pub fn work(
         }
     }
     let terms = Terms {
-        groupings: request.names.iter().chain(&request.interactions).cloned().collect(),
+        groupings: request
+            .names
+            .iter()
+            .chain(&request.interactions)
+            .chain(&request.survey_only)
+            .cloned()
+            .collect(),
         covariates: request.covariates.keys().cloned().collect(),
     };
     let opinion = estimate(
@@ -211,6 +219,7 @@ fn asked(
         }
         asked.answers.push(one.answer);
         asked.weights.push(one.weight);
+        add_values(table, &request.survey_only, &one.values, || format!("/survey/{at}"))?;
         let Some(row) = row else {
             add_values(table, &request.names, &one.values, || format!("/survey/{at}"))?;
             continue;

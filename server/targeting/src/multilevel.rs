@@ -12,7 +12,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::linear::Square;
 
-/// People in words of the model: numbers that act linearly, and the group of each grouping (0 to its size - 1).
+/// The group of those who are in none: no effect is added for it.
+pub const NO_GROUP: u32 = u32::MAX;
+
+/// People in words of the model: numbers that act linearly, and the group of each grouping (0 to its size - 1, or
+/// `NO_GROUP`).
 #[derive(Debug, Clone, Default)]
 pub struct People {
     pub covariates: Vec<Vec<f64>>,
@@ -329,7 +333,8 @@ impl Multilevel {
                 None => deviations[grouping] * normal(&mut rng),
             });
             let own: Vec<f64> = own.collect();
-            linear.iter_mut().zip(groups).for_each(|(out, group)| *out += own[*group as usize]);
+            let effect = |group: &u32| if *group == NO_GROUP { 0.0 } else { own[*group as usize] };
+            linear.iter_mut().zip(groups).for_each(|(out, group)| *out += effect(group));
         }
         linear.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
         linear

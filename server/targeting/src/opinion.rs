@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::multilevel::{self, Multilevel, People, fit};
+use crate::multilevel::{self, Multilevel, NO_GROUP, People, fit};
 
 /// People in words: texts that group them and numbers that act linearly, column by column.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,8 @@ pub struct Table {
 /// What the regression looks at.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
-    /// Groupings: a column of texts each, or several with `:` between, whose combinations are the groups.
+    /// Groupings: a column of texts each, or several with `:` between, whose combinations are the groups. What only the
+    /// survey has a column of, such as who asked, is learned and then left aside.
     pub groupings: Vec<String>,
     /// Columns of numbers.
     pub covariates: Vec<String>,
@@ -193,7 +194,14 @@ pub fn estimate(
     let (mut asked, mut everybody) = (People::default(), People::default());
     let mut groups_of = Vec::new();
     for grouping in &terms.groupings {
-        let (theirs, all) = (survey.table.groups(grouping)?, cells.table.groups(grouping)?);
+        let theirs = survey.table.groups(grouping)?;
+        let Ok(all) = cells.table.groups(grouping) else {
+            let numbered = Numbered::of(&theirs);
+            asked.groups.push(theirs.iter().filter_map(|group| numbered.of_row(group)).collect());
+            everybody.groups.push(vec![NO_GROUP; cells.counts.len()]);
+            groups_of.push(numbered.names.len());
+            continue;
+        };
         let numbered = Numbered::of(&all);
         let number = |(row, group): (usize, &Vec<&str>)| {
             let (column, value) = (grouping.clone(), group.join(":"));
@@ -321,87 +329,4 @@ fn poststratify(
 }
 
 #[cfg(test)]
-mod tests {
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
-
-    use super::*;
-
-    /// A survey in which later areas are asked less often, everybody by area and age, and the truth of every area.
-    fn invented(seed: u64) -> (Table, Vec<f64>, Table, Vec<f64>, Vec<f64>) {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut normal = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
-        let (areas, ages) = (60usize, 4usize);
-        let lean: Vec<f64> = (0..areas).map(|_| normal()).collect();
-        let of_area: Vec<f64> = lean.iter().map(|lean| 0.5 * lean + 0.5 * normal()).collect();
-        let of_age: Vec<f64> = (0..ages).map(|_| 0.4 * normal()).collect();
-        let chance = |area: usize, age: usize| 1.0 / (1.0 + (-(0.2 + of_area[area] + of_age[age])).exp());
-        let (mut survey, mut cells) = (Table::default(), Table::default());
-        let (mut answers, mut counts) = (Vec::new(), Vec::new());
-        let push = |table: &mut Table, area: usize, age: usize| {
-            table.texts.entry("area".into()).or_default().push(format!("A{area:02}"));
-            table.texts.entry("age".into()).or_default().push(format!("{age}"));
-            table.numbers.entry("lean".into()).or_default().push(lean[area]);
-        };
-        for _ in 0..3000 {
-            let draw: f64 = rng.random();
-            let (area, age) = ((draw * draw * (areas as f64 - 3.0)) as usize, rng.random_range(0..ages));
-            push(&mut survey, area, age);
-            answers.push(f64::from(u8::from(rng.random::<f64>() < chance(area, age))));
-        }
-        for area in 0..areas {
-            for age in 0..ages {
-                push(&mut cells, area, age);
-                counts.push(100.0 + (area * age) as f64);
-            }
-        }
-        let truth = |area: usize| {
-            let count = |age: usize| 100.0 + (area * age) as f64;
-            let yes: f64 = (0..ages).map(|age| count(age) * chance(area, age)).sum();
-            yes / (0..ages).map(count).sum::<f64>()
-        };
-        (survey, answers, cells, counts, (0..areas).map(truth).collect())
-    }
-
-    #[test]
-    fn intervals_hold_the_truth_and_estimates_beat_the_answers_alone() {
-        let (mut held, mut all, mut ours, mut plain) = (0, 0, 0.0, 0.0);
-        for seed in 0..8 {
-            let (survey, answers, cells, counts, truth) = invented(seed);
-            let weights = vec![1.0; answers.len()];
-            let survey = Survey { table: &survey, answers: &answers, weights: &weights };
-            let cells = Cells { table: &cells, counts: &counts };
-            let terms =
-                Terms { groupings: vec!["area".into(), "age".into()], covariates: vec!["lean".into()] };
-            let told = estimate(&survey, &cells, "area", &terms, 1, &mut || true).expect("an estimate");
-            assert!((told.groupings[0].deviation - 0.5).abs() < 0.25, "{:?}", told.groupings);
-            assert!((told.covariates[0].slope - 0.5).abs() < 4.0 * told.covariates[0].standard_error);
-            for (area, truth) in told.areas.iter().zip(&truth) {
-                all += 1;
-                held += usize::from(area.estimate.low <= *truth && *truth <= area.estimate.high);
-                if let Some(answered) = area.answered_yes {
-                    ours += (area.estimate.share - truth).powi(2);
-                    plain += (answered - truth).powi(2);
-                }
-            }
-            // Nobody was asked in the last areas: they are told by what they have in common with the others.
-            assert!(told.areas[59].answered_yes.is_none() && told.areas[59].estimate.standard_error > 0.05);
-        }
-        let share = f64::from(held as u32) / f64::from(all as u32);
-        assert!((0.92..=0.98).contains(&share), "{share} of the intervals hold the truth");
-        assert!(ours < 0.75 * plain, "{ours} beside {plain} of the answers alone");
-    }
-
-    #[test]
-    fn what_a_survey_says_of_nobody_is_told() {
-        let (mut survey, answers, cells, counts, _) = invented(1);
-        survey.texts.get_mut("age").expect("ages")[6] = "9".into();
-        let weights = vec![1.0; answers.len()];
-        let survey = Survey { table: &survey, answers: &answers, weights: &weights };
-        let cells = Cells { table: &cells, counts: &counts };
-        let terms = Terms { groupings: vec!["area".into(), "age".into()], covariates: Vec::new() };
-        let told = estimate(&survey, &cells, "area", &terms, 1, &mut || true);
-        let nobody = Error::Nobody { column: "age".into(), value: "9".into(), row: 7 };
-        assert_eq!(told, Err(nobody));
-    }
-}
+mod tests;

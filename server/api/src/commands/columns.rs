@@ -41,6 +41,24 @@ impl Columns {
         Ok(Columns { values: names.iter().cloned().zip(columns).collect(), names, lines })
     }
 
+    /// Drops the rows in which one of some columns is empty or NA; gives how many they are.
+    pub fn drop_unknown(&mut self, names: &[&str]) -> usize {
+        let unknown = |value: &str| value.is_empty() || value == "NA";
+        let known: Vec<bool> = (0..self.lines.len())
+            .map(|row| {
+                let values = names.iter().filter_map(|name| self.values.get(*name));
+                values.map(|column| &column[row]).all(|value| !unknown(value))
+            })
+            .collect();
+        let mut kept = known.iter();
+        self.lines.retain(|_| *kept.next().unwrap_or(&true));
+        for column in self.values.values_mut() {
+            let mut kept = known.iter();
+            column.retain(|_| *kept.next().unwrap_or(&true));
+        }
+        known.iter().filter(|known| !**known).count()
+    }
+
     pub fn get(&self, name: &str) -> Result<&Vec<String>, Failure> {
         place(&self.names, name)?;
         Ok(&self.values[name])

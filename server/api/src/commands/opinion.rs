@@ -27,7 +27,8 @@ pub struct OpinionArgs {
     area: String,
 
     /// Groupings, with commas between: columns of both files, or several with : between for their combinations, such as
-    /// age,education,age:education. The area is one of them without being named.
+    /// age,education,age:education. The area is one of them without being named. What only the survey has, such as the
+    /// poll that a person was asked by, is learned and then left aside.
     #[arg(long, value_delimiter = ',')]
     by: Vec<String>,
 
@@ -58,13 +59,18 @@ pub async fn run(args: OpinionArgs) -> Outcome {
 }
 
 fn tell(args: &OpinionArgs) -> Result<(), Failure> {
-    let (survey, cells) = (Columns::read(&args.survey, None)?, Columns::read(&args.cells, None)?);
+    let (mut survey, cells) = (Columns::read(&args.survey, None)?, Columns::read(&args.cells, None)?);
+    let used =
+        args.by.iter().flat_map(|grouping| grouping.split(':')).chain([args.area.as_str(), &args.answer]);
+    let used: Vec<&str> = used.chain(args.covariates.iter().map(String::as_str)).collect();
+    let left_out = survey.drop_unknown(&used);
     let mut terms = Terms { groupings: vec![args.area.clone()], covariates: args.covariates.clone() };
     terms.groupings.extend(args.by.iter().filter(|grouping| **grouping != args.area).cloned());
     let (mut asked, mut everybody) = (Table::default(), Table::default());
     for name in terms.groupings.iter().flat_map(|grouping| grouping.split(':')) {
-        for (columns, table) in [(&survey, &mut asked), (&cells, &mut everybody)] {
-            table.texts.insert(name.to_string(), columns.get(name)?.clone());
+        asked.texts.insert(name.to_string(), survey.get(name)?.clone());
+        if cells.names.iter().any(|own| own == name) || name == args.area {
+            everybody.texts.insert(name.to_string(), cells.get(name)?.clone());
         }
     }
     for name in &terms.covariates {
@@ -123,6 +129,9 @@ fn tell(args: &OpinionArgs) -> Result<(), Failure> {
         told.asked,
         told.effective
     );
+    if left_out > 0 {
+        println!("{left_out} rows of the survey are left out: a column that is used is empty or NA in them");
+    }
     println!("the areas are in {}", args.to.join("opinion.csv").display());
     Ok(())
 }

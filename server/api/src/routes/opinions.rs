@@ -89,6 +89,10 @@ pub struct OpinionRequest {
     #[serde(default)]
     #[schema(example = json!(["age_band:gender"]))]
     pub interactions: Vec<String>,
+    /// Values of the respondents that are none of the people's own, such as the poll that they were asked by: what they do
+    /// to the answers is learned and left aside.
+    #[serde(default)]
+    pub survey_only: Vec<String>,
     /// The districts' share of the Democratic among the votes of both large parties, as a covariate.
     pub result: Option<ContestBody>,
     /// Other figures of every district, by name.
@@ -164,6 +168,10 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
             (names, Everybody::Cells(cells.into_iter().map(cell).collect()))
         }
     };
+    let strange = |name: &String| names.contains(name) || name.contains(':');
+    if request.survey_only.len() > MOST_KEYS || request.survey_only.iter().any(strange) {
+        return bad(format!("/survey_only: at most {MOST_KEYS} names, none of them one of by"));
+    }
     for (at, interaction) in request.interactions.iter().enumerate() {
         let parts: Vec<&str> = interaction.splitn(MOST_PARTS + 1, ':').collect();
         let unknown = |part: &&str| !names.iter().any(|name| name == part);
@@ -201,6 +209,7 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
         state: request.state.map(|state| state.to_uppercase()),
         everybody,
         names,
+        survey_only: request.survey_only,
         interactions: request.interactions,
         covariates,
         respondents,
