@@ -152,6 +152,15 @@ fn a_table_of_everybody_gives_the_same_over_http_and_from_files() {
         let estimate: f64 = line.split(',').nth(4).and_then(|text| text.parse().ok()).expect("a number");
         assert!((estimate - row["estimate"].as_f64().expect("a number")).abs() < 1e-9, "{line} {row}");
     }
+    // Rows of whom not everything is known are left out, and what only the survey has is learned and left aside.
+    let mut lines = std::fs::read_to_string(&survey_file).expect("the file").replace('\n', ",p1\n");
+    lines = lines.replacen(",p1", ",poll", 1) + "A00,NA,1,p1\nA00,a1,,p1\n";
+    let of_polls = write("polls.csv", vec![lines]);
+    let of_poll = ["opinion", text(&of_polls), "--cells", text(&cells_file), "--answer", "yes"];
+    let more = ["--area", "area", "--by", "age,poll", "--covariates", "lean", "--to", text(&to)];
+    let printed = bellwether(folder.path(), &[&of_poll[..], &more].concat());
+    assert!(printed.success && printed.out.contains("2 rows of the survey are left out"), "{}", printed.out);
+    assert!(printed.out.contains("of 1 groups"), "{}", printed.out);
     let missing =
         bellwether(folder.path(), &[&arguments[..], &["--area", "district", "--to", text(&to)]].concat());
     assert!(!missing.success && missing.err.contains("no column district"), "{}", missing.err);
