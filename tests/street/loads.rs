@@ -345,3 +345,19 @@ fn scores_and_contacts_load_by_voter_and_faulty_rows_are_told() {
     assert_eq!(models["rows"], json!(known));
     assert!(voter["scores"]["turnout"].is_number(), "other models keep their scores");
 }
+
+#[test]
+fn a_lake_of_an_older_program_is_served_and_gets_its_new_columns() {
+    let (folder, lake) = own_lake();
+    oracle("older.py", &[text(&lake), "contacts", "support"]);
+    let count = ["sql", "SELECT count(*) AS n, count(support) AS known FROM contacts", "--format", "csv"];
+    let before = succeed(&lake, &count);
+    assert!(before.lines().any(|line| line.ends_with(",0") && !line.starts_with("0,")), "{before}");
+    let contacts = folder.path().join("contacts.csv");
+    std::fs::write(&contacts, "voter_id,contacted_on,result,support\n9000000001,2022-10-02,canvassed,2\n")
+        .expect("written");
+    succeed(&lake, &["load", "contacts", text(&contacts), "--state", "FK"]);
+    assert!(succeed(&lake, &count).contains("1,1"));
+    let told = oracle("older.py", &[text(&lake), "contacts", "support", "after"]);
+    assert!(told.contains("1 rows, 1 with support"), "{told}");
+}

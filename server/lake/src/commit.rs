@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use chrono::Utc;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
-use deltalake_core::kernel::{Action, Add, DataType, StructField};
+use deltalake_core::kernel::{Action, Add, DataType, Metadata, MetadataExt, StructField, StructType};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::table::state::DeltaTableState;
 use deltalake_core::{DeltaTable, DeltaTableError};
@@ -150,6 +150,7 @@ impl Lake {
             .map(|file| Action::Remove(file.remove_action(true)))
             .collect();
         actions.extend(wanted.into_values().filter(|add| !present.contains(&add.path)).map(Action::Add));
+        actions.extend(grown(table, state)?.map(Action::Metadata));
         let operation = DeltaOperation::Write {
             mode: SaveMode::Overwrite,
             partition_by: (!table.partition_by.is_empty()).then(|| table.partition_by.clone()),
@@ -233,6 +234,22 @@ impl Lake {
         }
         File::open(log)?.sync_all()
     }
+}
+
+/// The table's description with the columns that the catalog has got since the table was made; none where it has them all.
+fn grown(table: &Table, state: &DeltaTableState) -> Result<Option<Metadata>, Error> {
+    let schema = state.schema();
+    let known: Vec<StructField> = schema.fields().cloned().collect();
+    let is_new = |name: &str| known.iter().all(|field| field.name() != name);
+    let new = table.columns.iter().filter(|column| is_new(&column.name));
+    let new: Vec<StructField> =
+        new.map(|column| StructField::nullable(&column.name, data_type(column.column_type))).collect();
+    if new.is_empty() {
+        return Ok(None);
+    }
+    let fail = |cause: Cause| failed("add a column", &table.name, cause);
+    let schema = StructType::try_new(known.into_iter().chain(new)).map_err(|cause| fail(cause.into()))?;
+    state.metadata().clone().with_schema(&schema).map(Some).map_err(|cause| fail(cause.into()))
 }
 
 fn properties() -> CommitProperties {

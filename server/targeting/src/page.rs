@@ -155,10 +155,10 @@ fn features(page: &mut String, card: &Card) {
         let width = (feature.importance / most * 10.0).clamp(0.0, 10.0);
         let _ = write!(
             page,
-            "<tr><td>{}</td><td>{:.4}</td><td style=\"text-align:left;width:11rem\"><span class=\"bar\" \
+            "<tr><td>{}</td><td>{}</td><td style=\"text-align:left;width:11rem\"><span class=\"bar\" \
              style=\"width:{width:.2}rem\"></span></td><td>{:.1} %</td><td>{}</td></tr>",
             escaped(&feature.feature),
-            feature.importance,
+            number(Some(feature.importance)),
             feature.coverage * 100.0,
             number(feature.drift)
         );
@@ -216,6 +216,8 @@ fn groups(page: &mut String, groups: &[GroupEvidence]) {
 
 fn number(value: Option<f64>) -> String {
     value.map_or("–".into(), |value| {
+        // No sign before what is nothing when rounded.
+        let value = if value.abs() < 5e-5 { 0.0 } else { value };
         if value.abs() < 1000.0 { format!("{value:.4}") } else { format!("{value:.0}") }
     })
 }

@@ -131,15 +131,17 @@ fn create_table(table: &Table, files: &[PathBuf]) -> String {
     format!("{create} INSERT INTO {} SELECT {names} FROM {scan} {};", table.name, order_of(&table.name))
 }
 
-/// A FROM item that reads a table's Parquet files, with partition values from the folder names.
+/// A FROM item that reads a table's Parquet files, with partition values from the folder names. A column that is younger
+/// than a file is null in its rows.
 pub(crate) fn scan(table: &Table, files: &[PathBuf]) -> String {
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| format!("CAST(NULL AS {}) AS {}", column.column_type.sql(), column.name))
+        .collect();
+    let none = format!("SELECT {} LIMIT 0", columns.join(", "));
     if files.is_empty() {
-        let columns: Vec<String> = table
-            .columns
-            .iter()
-            .map(|column| format!("CAST(NULL AS {}) AS {}", column.column_type.sql(), column.name))
-            .collect();
-        return format!("(SELECT {} LIMIT 0)", columns.join(", "));
+        return format!("({none})");
     }
     let list: Vec<String> = files.iter().map(|file| quote(&file.to_string_lossy())).collect();
     let types: Vec<String> = table.partition_by.iter().map(|column| format!("'{column}': VARCHAR")).collect();
@@ -147,7 +149,8 @@ pub(crate) fn scan(table: &Table, files: &[PathBuf]) -> String {
         true => "hive_partitioning = false".to_string(),
         false => format!("hive_partitioning = true, hive_types = {{{}}}", types.join(", ")),
     };
-    format!("read_parquet([{}], {partitions})", list.join(", "))
+    let read = format!("read_parquet([{}], union_by_name = true, {partitions})", list.join(", "));
+    format!("(({none}) UNION ALL BY NAME (SELECT * FROM {read}))")
 }
 
 /// A text as an SQL literal.
