@@ -221,6 +221,19 @@ fn a_faulty_survey_is_told_what_is_wrong() {
         "name": "poll", "kind": "area", "by": ["party"], "survey": survey, "cells": cells, "covariates": {"x": figures},
     });
     let key = [("idempotency-key", "once")];
+    for (numbers, cell) in [
+        (json!(["size"]), json!({"area": "0", "party": "DEM", "count": 1})),
+        (json!(["x"]), cells[0].clone()),
+    ] {
+        let mut faulty = poll.clone();
+        (faulty["numbers"], faulty["cells"]) = (numbers, json!([cell]));
+        let (status, job) = server.post("/v1/opinions", &faulty, &[]);
+        let told = if status == 202 { server.finish(job["id"].as_str().expect("a job")) } else { job };
+        assert!(
+            told.to_string().contains("/cells/0/size") || told.to_string().contains("/numbers"),
+            "{told}"
+        );
+    }
     let (first, again) = (server.post("/v1/opinions", &poll, &key), server.post("/v1/opinions", &poll, &key));
     assert_eq!((first.0, again.0, &first.1["id"]), (202, 202, &again.1["id"]));
     let done = server.finish(first.1["id"].as_str().expect("a job"));

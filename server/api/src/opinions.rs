@@ -16,6 +16,8 @@ use crate::serving::Serving;
 
 /// Folder of the estimates in the state folder.
 const KEPT: &str = "opinions";
+/// Greatest number that acts linearly.
+pub const MOST_NUMBER: f64 = 1e9;
 /// Cells up to which everybody is counted: a thousand times each is gone through.
 const MOST_CELLS: usize = 200_000;
 
@@ -53,6 +55,8 @@ pub struct Request {
     pub survey_only: Vec<String>,
     /// Groupings beside the keys themselves, such as `age_band:gender`.
     pub interactions: Vec<String>,
+    /// Values of cells and respondents that act linearly.
+    pub numbers: Vec<String>,
     /// Figures of the districts, by name.
     pub covariates: BTreeMap<String, BTreeMap<String, f64>>,
     pub respondents: Vec<Respondent>,
@@ -111,7 +115,9 @@ pub fn work(
         Everybody::Cells(list) => {
             counts.extend(list.iter().map(|cell| cell.count));
             for (at, cell) in list.iter().enumerate() {
-                add_values(&mut cells, &request.names, &cell.values, || format!("/cells/{at}"))?;
+                let place = || format!("/cells/{at}");
+                add_values(&mut cells, &request.names, &cell.values, place)?;
+                add_numbers(&mut cells, &request.numbers, &cell.values, place)?;
             }
         }
     }
@@ -145,7 +151,7 @@ pub fn work(
             .chain(&request.survey_only)
             .cloned()
             .collect(),
-        covariates: request.covariates.keys().cloned().collect(),
+        covariates: request.covariates.keys().chain(&request.numbers).cloned().collect(),
     };
     let opinion = estimate(
         &Survey { table: &survey, answers: &answers, weights: &weights },
@@ -220,6 +226,7 @@ fn asked(
         asked.answers.push(one.answer);
         asked.weights.push(one.weight);
         add_values(table, &request.survey_only, &one.values, || format!("/survey/{at}"))?;
+        add_numbers(table, &request.numbers, &one.values, || format!("/survey/{at}"))?;
         let Some(row) = row else {
             add_values(table, &request.names, &one.values, || format!("/survey/{at}"))?;
             continue;
@@ -243,6 +250,23 @@ fn add_values(
         let value = value.map(word);
         let value = value.ok_or_else(|| ApiError::bad_request(format!("{}/{name} is missing", at())))?;
         table.texts.entry(name.clone()).or_default().push(value);
+    }
+    Ok(())
+}
+
+/// Adds a row's numbers.
+fn add_numbers(
+    table: &mut Table,
+    names: &[String],
+    values: &BTreeMap<String, Value>,
+    at: impl Fn() -> String,
+) -> Result<(), ApiError> {
+    for name in names {
+        let number = values.get(name).and_then(Value::as_f64).filter(|number| number.abs() <= MOST_NUMBER);
+        let number = number.ok_or_else(|| {
+            ApiError::bad_request(format!("{}/{name} is a number up to {MOST_NUMBER:e}", at()))
+        })?;
+        table.numbers.entry(name.clone()).or_default().push(number);
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::error::{ApiError, Problem};
 use crate::grouping::Plan;
 use crate::jobs::JobState;
 use crate::long;
-use crate::opinions::{self, Cell, Everybody, Kept, Request, Respondent};
+use crate::opinions::{self, Cell, Everybody, Kept, MOST_NUMBER, Request, Respondent};
 use crate::population::Population;
 use crate::reply::{self, Body, Common, Params, Segments};
 use crate::serving::Serving;
@@ -93,6 +93,9 @@ pub struct OpinionRequest {
     /// to the answers is learned and left aside.
     #[serde(default)]
     pub survey_only: Vec<String>,
+    /// With cells: values of theirs and of the respondents that are numbers and act linearly.
+    #[serde(default)]
+    pub numbers: Vec<String>,
     /// The districts' share of the Democratic among the votes of both large parties, as a covariate.
     pub result: Option<ContestBody>,
     /// Other figures of every district, by name.
@@ -113,8 +116,6 @@ const MOST_ASKED: usize = 200_000;
 const MOST_KEYS: usize = 9;
 const MOST_INTERACTIONS: usize = 10;
 const MOST_PARTS: usize = 4;
-/// Greatest figure of a covariate.
-const MOST_FIGURE: f64 = 1e9;
 
 fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError> {
     let bad = |detail: String| Err(ApiError::bad_request(detail));
@@ -136,9 +137,9 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
     if let Some((name, _)) = request
         .covariates
         .iter()
-        .find(|(_, of)| of.values().any(|figure| figure.is_nan() || figure.abs() > MOST_FIGURE))
+        .find(|(_, of)| of.values().any(|figure| figure.is_nan() || figure.abs() > MOST_NUMBER))
     {
-        return bad(format!("/covariates/{name}: figures are numbers up to {MOST_FIGURE:e}"));
+        return bad(format!("/covariates/{name}: figures are numbers up to {MOST_NUMBER:e}"));
     }
     let mut covariates = request.covariates;
     let (names, everybody) = match request.cells {
@@ -168,6 +169,14 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
             (names, Everybody::Cells(cells.into_iter().map(cell).collect()))
         }
     };
+    if request.numbers.len() > MOST_KEYS
+        || (!request.numbers.is_empty() && matches!(everybody, Everybody::Voters(_)))
+        || request.numbers.iter().any(|name| covariates.contains_key(name))
+    {
+        return bad(format!(
+            "/numbers: at most {MOST_KEYS} names, with cells, none of them one of covariates"
+        ));
+    }
     let strange = |name: &String| names.contains(name) || name.contains(':');
     if request.survey_only.len() > MOST_KEYS || request.survey_only.iter().any(strange) {
         return bad(format!("/survey_only: at most {MOST_KEYS} names, none of them one of by"));
@@ -210,6 +219,7 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
         everybody,
         names,
         survey_only: request.survey_only,
+        numbers: request.numbers,
         interactions: request.interactions,
         covariates,
         respondents,
