@@ -273,15 +273,8 @@ impl App {
 
     /// All drafts, the newest first.
     pub(crate) fn drafts(&self) -> Result<Vec<Draft>, ApiError> {
-        let mut ids: Vec<String> = std::fs::read_dir(self.state.path(DRAFTS))
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_string))
-            .collect();
-        // Ids begin with the time.
-        ids.sort_unstable_by(|one, other| other.cmp(one));
         // Drafts of other versions of the server may have other fields: they are passed by.
-        Ok(ids.iter().filter_map(|id| self.draft(id).ok()).collect())
+        Ok(self.state.ids(DRAFTS).iter().filter_map(|id| self.draft(id).ok()).collect())
     }
 }
 

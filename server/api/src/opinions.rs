@@ -289,13 +289,6 @@ impl App {
 
     /// All estimates, the newest first.
     pub(crate) fn opinions(&self) -> Result<Vec<Kept>, ApiError> {
-        let mut ids: Vec<String> = std::fs::read_dir(self.state.path(KEPT))
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_string))
-            .collect();
-        // Ids begin with the time.
-        ids.sort_unstable_by(|one, other| other.cmp(one));
-        Ok(ids.iter().filter_map(|id| self.opinion(id).ok()).collect())
+        Ok(self.state.ids(KEPT).iter().filter_map(|id| self.opinion(id).ok()).collect())
     }
 }

@@ -31,6 +31,17 @@ impl StateFolder {
         }
     }
 
+    /// Ids of the documents in a folder of them, the newest first where ids begin with the time.
+    pub fn ids(&self, folder: &str) -> Vec<String> {
+        let files = std::fs::read_dir(self.path(folder)).into_iter().flatten();
+        let id = |entry: std::io::Result<std::fs::DirEntry>| {
+            entry.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_string)
+        };
+        let mut ids: Vec<String> = files.filter_map(id).collect();
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        ids
+    }
+
     /// Writes a document: to a file beside it that then takes its name, synced.
     pub fn write(&self, name: &str, document: &impl Serialize) -> std::io::Result<()> {
         let path = self.path(name);

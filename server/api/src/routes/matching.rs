@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
 use bellwether_linkage::Options;
 use bellwether_warehouse::{Answer, Format};
 use bytes::Bytes;
@@ -17,8 +16,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
-use crate::jobs::{Claim, JobState};
+use crate::jobs::JobState;
 use crate::keys::Role;
+use crate::long;
 use crate::matches::{COLUMNS, Matched, Wanted};
 use crate::people::{self, Known, Person};
 use crate::population::Population;
@@ -176,55 +176,31 @@ fn begin(
     serving: Arc<Serving>,
     task: Task,
 ) -> Result<Response, ApiError> {
-    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
-    let id = match app.jobs.claim("match", &caller.key, key.map(|key| (key, hash))) {
-        Claim::Different => {
-            return Err(ApiError::conflict("the idempotency key came with another body before"));
-        }
-        Claim::Same(id) => id,
-        Claim::New(id, progress) => {
-            let (app, job) = (app.clone(), id.clone());
-            tokio::spawn(async move {
-                let (held, engine) = (serving.clone(), app.clone());
-                let running = job.clone();
-                let outcome = app.run_long(move || {
-                    engine.jobs.update(&running, |job| job.state = "running");
-                    // Every voter is gone through twice.
-                    progress.bytes_total.store(held.electorate()?.rows() as u64 * 2, Ordering::Relaxed);
-                    let go_on = |voters: usize| {
-                        progress.bytes.fetch_add(voters as u64, Ordering::Relaxed);
-                        !progress.cancelled.load(Ordering::Relaxed)
-                    };
-                    let matched = task.work(&held, &go_on)?;
-                    let cancelled = progress.cancelled.load(Ordering::Relaxed);
-                    Ok((task.people.len(), (!cancelled).then_some(matched)))
-                });
-                let outcome = outcome.await;
-                let told = match outcome {
-                    Ok((records, Some(matched))) => {
-                        let rows = format!("/v1/voters/matches/{job}");
-                        let result = json!({
-                            "release": matched.release, "records": records, "matched": matched.found(), "rows": rows,
-                        });
-                        app.matches.keep(job.clone(), caller.key.clone(), matched);
-                        Ok(result)
-                    }
-                    Ok((_, None)) => Err("cancelled".to_string()),
-                    Err(error) => Err(error.told()),
-                };
-                if told.is_err() {
-                    app.jobs.release(&job);
-                }
-                app.jobs.update(&job, |state| match told {
-                    Ok(result) => (state.state, state.progress, state.result) = ("done", 1.0, Some(result)),
-                    Err(error) => (state.state, state.error) = ("failed", Some(error)),
-                });
-            });
-            id
-        }
-    };
-    let state = app.jobs.get(&id).ok_or_else(|| ApiError::internal("a job was forgotten at once"))?;
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{id}"))], Json(state)).into_response())
+    let (engine, who) = (app.clone(), caller.key.clone());
+    long::begin(&app, &caller, headers, ("match", hash), move |job, progress| async move {
+        let (held, running, jobs) = (serving.clone(), job.clone(), engine.jobs.clone());
+        let matching = engine.run_long(move || {
+            jobs.update(&running, |job| job.state = "running");
+            // Every voter is gone through twice.
+            progress.bytes_total.store(held.electorate()?.rows() as u64 * 2, Ordering::Relaxed);
+            let go_on = |voters: usize| {
+                progress.bytes.fetch_add(voters as u64, Ordering::Relaxed);
+                !progress.cancelled.load(Ordering::Relaxed)
+            };
+            let matched = task.work(&held, &go_on)?;
+            match progress.cancelled.load(Ordering::Relaxed) {
+                true => Err(ApiError::conflict("cancelled")),
+                false => Ok((task.people.len(), matched)),
+            }
+        });
+        let (records, matched) = matching.await?;
+        let rows = format!("/v1/voters/matches/{job}");
+        let result = json!({
+            "release": matched.release, "records": records, "matched": matched.found(), "rows": rows,
+        });
+        engine.matches.keep(job, who, matched);
+        Ok(result)
+    })
 }
 
 /// What became of a list that was matched as a job. Kept until eight newer ones are, or the server stops.
