@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import sys
+import urllib.parse
 
 import pyarrow.parquet as parquet
 
@@ -29,5 +30,7 @@ for path in glob.glob(os.path.join(folder, "_delta_log", "*.json")):
             schema = json.loads(action["metaData"]["schemaString"])
             schema["fields"] = [field for field in schema["fields"] if field["name"] != column]
             action["metaData"]["schemaString"] = json.dumps(schema)
+        if "add" in action:
+            action["add"]["size"] = os.path.getsize(os.path.join(folder, urllib.parse.unquote(action["add"]["path"])))
     with open(path, "w") as file:
         file.writelines(json.dumps(action) + "\n" for action in actions)

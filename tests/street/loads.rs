@@ -349,15 +349,27 @@ fn scores_and_contacts_load_by_voter_and_faulty_rows_are_told() {
 #[test]
 fn a_lake_of_an_older_program_is_served_and_gets_its_new_columns() {
     let (folder, lake) = own_lake();
-    oracle("older.py", &[text(&lake), "contacts", "support"]);
-    let count = ["sql", "SELECT count(*) AS n, count(support) AS known FROM contacts", "--format", "csv"];
-    let before = succeed(&lake, &count);
-    assert!(before.lines().any(|line| line.ends_with(",0") && !line.starts_with("0,")), "{before}");
-    let contacts = folder.path().join("contacts.csv");
-    std::fs::write(&contacts, "voter_id,contacted_on,result,support\n9000000001,2022-10-02,canvassed,2\n")
-        .expect("written");
-    succeed(&lake, &["load", "contacts", text(&contacts), "--state", "FK"]);
-    assert!(succeed(&lake, &count).contains("1,1"));
-    let told = oracle("older.py", &[text(&lake), "contacts", "support", "after"]);
-    assert!(told.contains("1 rows, 1 with support"), "{told}");
+    oracle("older.py", &[text(&lake), "scores", "version"]);
+    let query =
+        "SELECT model, count(*) AS n, count(version) AS known FROM scores GROUP BY model ORDER BY model";
+    let before = succeed(&lake, &["sql", query]);
+    let known = |told: &str, model: &str| -> Vec<u32> {
+        let line = told.lines().find(|line| line.starts_with(model)).expect(model).to_string();
+        line.split(',').skip(1).map(|number| number.parse().expect("a number")).collect()
+    };
+    assert!(known(&before, "turnout")[0] > 10_000 && known(&before, "turnout")[1] == 0, "{before}");
+    // New scores of another model stand beside the old files.
+    let scores = folder.path().join("scores.csv");
+    let row = |at: u32| {
+        let (score, kept) = (if at.is_multiple_of(2) { 20 } else { 80 }, !(at / 2).is_multiple_of(5));
+        format!("{},persuasion,{score},{}", 9_000_001_000 + u64::from(at), u8::from((score == 80) == kept))
+    };
+    let rows: Vec<String> = (0..600).map(row).collect();
+    std::fs::write(&scores, format!("voter_id,model,score,outcome\n{}\n", rows.join("\n"))).expect("written");
+    succeed(&lake, &["load", "scores", text(&scores), "--state", "FK"]);
+    let after = succeed(&lake, &["sql", query]);
+    assert_eq!(known(&after, "persuasion"), [600, 600]);
+    assert_eq!(known(&after, "turnout"), known(&before, "turnout"));
+    let told = oracle("older.py", &[text(&lake), "scores", "version", "after"]);
+    assert!(told.contains(", 600 with version"), "{told}");
 }

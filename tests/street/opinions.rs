@@ -157,7 +157,8 @@ fn a_table_of_everybody_gives_the_same_over_http_and_from_files() {
     lines = lines.replacen(",p1", ",poll", 1) + "A00,NA,1,p1\nA00,a1,,p1\n";
     let of_polls = write("polls.csv", vec![lines]);
     let of_poll = ["opinion", text(&of_polls), "--cells", text(&cells_file), "--answer", "yes"];
-    let more = ["--area", "area", "--by", "age,poll", "--covariates", "lean", "--to", text(&to)];
+    let more =
+        ["--area", "area", "--by", "age", "--survey-only", "poll", "--covariates", "lean", "--to", text(&to)];
     let printed = bellwether(folder.path(), &[&of_poll[..], &more].concat());
     assert!(printed.success && printed.out.contains("2 rows of the survey are left out"), "{}", printed.out);
     assert!(printed.out.contains("of 1 groups"), "{}", printed.out);
@@ -175,6 +176,11 @@ fn a_faulty_survey_is_told_what_is_wrong() {
     for (request, word) in [
         (json!({"name": "a", "kind": "parish", "survey": [row]}), "congressional"),
         (json!({"name": "a", "kind": "county", "by": ["party", "party"], "survey": [row]}), "/by"),
+        (
+            json!({"name": "a", "kind": "county", "survey_only": ["poll", "poll"], "survey": [row]}),
+            "/survey_only",
+        ),
+        (json!({"name": "a", "kind": "county", "numbers": ["x"], "survey": [row]}), "/numbers"),
         (
             json!({"name": "a", "kind": "area", "by": ["area"], "cells": [{"area": "1", "count": 1}], "survey": []}),
             "/by",
@@ -261,7 +267,7 @@ fn a_faulty_survey_is_told_what_is_wrong() {
     for (survey, word) in [
         (json!([row]), "fewer than 20"),
         (json!([{"voter_id": "1", "answer": 1}]), "/state"),
-        (json!(faulty), "row 8"),
+        (json!(faulty), "/survey/7: nobody lives where party is"),
         (json!(vec![row.clone(); 30]), "everybody has the same answer"),
         (json!([{"answer": 1}]), "/survey/0/congressional is missing"),
     ] {

@@ -54,6 +54,16 @@ pub struct Drawn {
     pub seal: String,
 }
 
+/// Refuses an experiment where the newest release holds as many as it may.
+pub fn room_for_one_more(electorate: &Electorate) -> Result<(), ApiError> {
+    if electorate.experiments() < MOST_EXPERIMENTS {
+        return Ok(());
+    }
+    let detail =
+        format!("{MOST_EXPERIMENTS} experiments are held at most: every one takes memory in every release");
+    Err(ApiError::of_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY, detail))
+}
+
 /// Draws an experiment. `go_on` is told how many voters are written.
 pub fn draw(
     serving: &Serving,
@@ -64,12 +74,6 @@ pub fn draw(
     folder: tempfile::TempDir,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Drawn, ApiError> {
-    if electorate.experiments() >= MOST_EXPERIMENTS {
-        let detail = format!(
-            "{MOST_EXPERIMENTS} experiments are held at most: every one takes memory in every release"
-        );
-        return Err(ApiError::of_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY, detail));
-    }
     let bitmap = electorate.bitmap(filter);
     let rows = Electorate::rows_of(&bitmap);
     let mut numbers: HashMap<u64, u32> = HashMap::new();

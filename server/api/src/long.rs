@@ -51,8 +51,9 @@ where
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{id}"))], Json(state)).into_response())
 }
 
-/// The name of a thing that stands in tables and filters: small letters, digits, `_`, `-` and `.`, 64 at most.
+/// The name of a thing that stands in tables and filters: small letters, digits, `_`, `-` and `.`, 64 at most. As a
+/// folder's name `null` would be no name.
 pub fn is_plain_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(fits)
+    !name.is_empty() && name.len() <= 64 && name != "null" && name.bytes().all(fits)
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bellwether_electorate::{Electorate, Filter, Key};
-use bellwether_targeting::opinion::{Cells, Opinion, Survey, Table, Terms, estimate};
+use bellwether_targeting::opinion::{self, Cells, Opinion, Survey, Table, Terms, estimate};
 use bellwether_warehouse::questions;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -127,7 +127,7 @@ pub fn work(
             counts.len()
         )));
     }
-    let Asked { table: mut survey, answers, weights, left_out } =
+    let Asked { table: mut survey, places, answers, weights, left_out } =
         asked(serving, electorate, filter, request)?;
     let area = &request.names[0];
     for (name, figures) in &request.covariates {
@@ -161,7 +161,10 @@ pub fn work(
         request.seed,
         go_on,
     )
-    .map_err(|error| impossible(error.to_string()))?;
+    .map_err(|error| match &error {
+        opinion::Error::Nobody { row, .. } => impossible(format!("/survey/{}: {error}", places[*row])),
+        _ => impossible(error.to_string()),
+    })?;
     Ok(Kept {
         id: uuid::Uuid::now_v7().to_string(),
         name: request.name.clone(),
@@ -176,6 +179,8 @@ pub fn work(
 /// The respondents in words of the cells.
 struct Asked {
     table: Table,
+    /// Where they stand in the survey.
+    places: Vec<usize>,
     answers: Vec<f64>,
     weights: Vec<f64>,
     left_out: u64,
@@ -206,7 +211,13 @@ fn asked(
     let population = if known.is_empty() { Vec::new() } else { electorate.bitmap(filter) };
     let belongs =
         |row: usize| codes[0][row] != 0 && population[known[row] as usize / 64] >> (known[row] % 64) & 1 == 1;
-    let mut asked = Asked { table: Table::default(), answers: Vec::new(), weights: Vec::new(), left_out: 0 };
+    let mut asked = Asked {
+        table: Table::default(),
+        places: Vec::new(),
+        answers: Vec::new(),
+        weights: Vec::new(),
+        left_out: 0,
+    };
     let table = &mut asked.table;
     for (at, one) in request.respondents.iter().enumerate() {
         let row = match &one.voter_id {
@@ -223,6 +234,7 @@ fn asked(
             asked.left_out += 1;
             continue;
         }
+        asked.places.push(at);
         asked.answers.push(one.answer);
         asked.weights.push(one.weight);
         add_values(table, &request.survey_only, &one.values, || format!("/survey/{at}"))?;

@@ -98,7 +98,8 @@ pub struct Opinion {
 pub enum Error {
     #[error("there is no column {0}")]
     NoColumn(String),
-    #[error("nobody lives where {column} is {value}, which row {row} of the survey says")]
+    /// `row` is the place among those asked, from 0.
+    #[error("nobody lives where {column} is {value}, as one who was asked says")]
     Nobody { column: String, value: String, row: usize },
     #[error("nobody is counted: there are no cells")]
     NoCells,
@@ -205,7 +206,7 @@ pub fn estimate(
         let numbered = Numbered::of(&all);
         let number = |(row, group): (usize, &Vec<&str>)| {
             let (column, value) = (grouping.clone(), group.join(":"));
-            numbered.of_row(group).ok_or(Error::Nobody { column, value, row: row + 1 })
+            numbered.of_row(group).ok_or(Error::Nobody { column, value, row })
         };
         asked.groups.push(theirs.iter().enumerate().map(number).collect::<Result<_, _>>()?);
         everybody.groups.push(all.iter().enumerate().map(number).collect::<Result<_, _>>()?);

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bellwether_targeting::opinion::{Cells, Opinion, Survey, Table, Terms, estimate};
+use bellwether_targeting::opinion::{self, Cells, Opinion, Survey, Table, Terms, estimate};
 use clap::Args;
 
 use super::Outcome;
@@ -27,10 +27,14 @@ pub struct OpinionArgs {
     area: String,
 
     /// Groupings, with commas between: columns of both files, or several with : between for their combinations, such as
-    /// age,education,age:education. The area is one of them without being named. What only the survey has, such as the
-    /// poll that a person was asked by, is learned and then left aside.
+    /// age,education,age:education. The area is one of them without being named.
     #[arg(long, value_delimiter = ',')]
     by: Vec<String>,
+
+    /// Columns that only the survey has, such as the poll that a person was asked by: what they do to the answers is
+    /// learned and left aside.
+    #[arg(long, value_delimiter = ',')]
+    survey_only: Vec<String>,
 
     /// Columns of numbers, with commas between, such as a party's share of the vote in the area. What the survey does
     /// not have is taken from the cells of the person's area.
@@ -62,16 +66,19 @@ fn tell(args: &OpinionArgs) -> Result<(), Failure> {
     let (mut survey, cells) = (Columns::read(&args.survey, None)?, Columns::read(&args.cells, None)?);
     let used =
         args.by.iter().flat_map(|grouping| grouping.split(':')).chain([args.area.as_str(), &args.answer]);
-    let used: Vec<&str> = used.chain(args.covariates.iter().map(String::as_str)).collect();
+    let more = args.covariates.iter().chain(&args.survey_only).chain(&args.weight).map(String::as_str);
+    let used: Vec<&str> = used.chain(more).collect();
     let left_out = survey.drop_unknown(&used);
     let mut terms = Terms { groupings: vec![args.area.clone()], covariates: args.covariates.clone() };
     terms.groupings.extend(args.by.iter().filter(|grouping| **grouping != args.area).cloned());
     let (mut asked, mut everybody) = (Table::default(), Table::default());
     for name in terms.groupings.iter().flat_map(|grouping| grouping.split(':')) {
         asked.texts.insert(name.to_string(), survey.get(name)?.clone());
-        if cells.names.iter().any(|own| own == name) || name == args.area {
-            everybody.texts.insert(name.to_string(), cells.get(name)?.clone());
-        }
+        everybody.texts.insert(name.to_string(), cells.get(name)?.clone());
+    }
+    for name in &args.survey_only {
+        asked.texts.insert(name.clone(), survey.get(name)?.clone());
+        terms.groupings.push(name.clone());
     }
     for name in &terms.covariates {
         let of_cells = cells.numbers(name)?;
@@ -103,7 +110,11 @@ fn tell(args: &OpinionArgs) -> Result<(), Failure> {
         &terms,
         args.seed,
         &mut || true,
-    )?;
+    )
+    .map_err(|error| match &error {
+        opinion::Error::Nobody { row, .. } => format!("line {}: {error}", survey.lines[*row]).into(),
+        _ => Failure::from(error),
+    })?;
     std::fs::create_dir_all(&args.to)?;
     std::fs::write(args.to.join("opinion.json"), serde_json::to_string_pretty(&told)?)?;
     write_areas(&told, args)?;

@@ -123,8 +123,10 @@ async fn draw(
     let serving = app.serving(as_of.as_deref()).await?;
     let lock = app.lake.lock()?;
     let folder = app.lake.staging(&lock)?;
+    let newest = app.serving(None).await?;
     let (filter, from) = (design.filter.clone(), serving.release.id.clone());
     let drawing = app.run_long(move || {
+        experiments::room_for_one_more(newest.electorate()?)?;
         let electorate = serving.electorate()?;
         let filter = population.compile(&serving, electorate)?;
         let strata = Plan::read(&design.strata, &[], electorate)?;
@@ -268,6 +270,10 @@ pub async fn outcomes(
         let detail = "/outcome has small letters, digits, _ - and ., 64 at most";
         return Err(ApiError::bad_request(detail));
     }
+    let state = request.state.to_uppercase();
+    if bellwether_schema::ids::fips_of_state(&state).is_none() {
+        return Err(ApiError::bad_request("/state is a postal code, such as CO"));
+    }
     if request.rows.is_empty() {
         return Err(ApiError::bad_request("/rows: at least one"));
     }
@@ -292,7 +298,6 @@ pub async fn outcomes(
         let rows = request.rows.len();
         let (outcome, of) = (request.outcome.clone(), id.clone());
         let made = engine.run_long(move || {
-            let state = request.state.to_uppercase();
             let change =
                 experiments::outcomes_change((&of, &request.outcome, &state), &request.rows, &folder)?;
             Ok((change, folder))

@@ -116,6 +116,7 @@ const MOST_ASKED: usize = 200_000;
 const MOST_KEYS: usize = 9;
 const MOST_INTERACTIONS: usize = 10;
 const MOST_PARTS: usize = 4;
+const MOST_COVARIATES: usize = 20;
 
 fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError> {
     let bad = |detail: String| Err(ApiError::bad_request(detail));
@@ -169,17 +170,25 @@ fn read(request: OpinionRequest, serving: &Serving) -> Result<Request, ApiError>
             (names, Everybody::Cells(cells.into_iter().map(cell).collect()))
         }
     };
-    if request.numbers.len() > MOST_KEYS
-        || (!request.numbers.is_empty() && matches!(everybody, Everybody::Voters(_)))
-        || request.numbers.iter().any(|name| covariates.contains_key(name))
-    {
-        return bad(format!(
-            "/numbers: at most {MOST_KEYS} names, with cells, none of them one of covariates"
-        ));
+    if covariates.len() > MOST_COVARIATES {
+        return bad(format!("/covariates: at most {MOST_COVARIATES}"));
     }
-    let strange = |name: &String| names.contains(name) || name.contains(':');
-    if request.survey_only.len() > MOST_KEYS || request.survey_only.iter().any(strange) {
-        return bad(format!("/survey_only: at most {MOST_KEYS} names, none of them one of by"));
+    let with_cells = matches!(everybody, Everybody::Cells(_));
+    for (field, list, taken) in [
+        ("numbers", &request.numbers, covariates.keys().collect::<Vec<_>>()),
+        ("survey_only", &request.survey_only, names.iter().collect()),
+    ] {
+        let strange = |at: usize| {
+            list[..at].contains(&list[at]) || taken.contains(&&list[at]) || list[at].contains(':')
+        };
+        if list.len() > MOST_KEYS || (0..list.len()).any(strange) {
+            return bad(format!(
+                "/{field}: at most {MOST_KEYS} names, none of them twice or named elsewhere"
+            ));
+        }
+    }
+    if !request.numbers.is_empty() && !with_cells {
+        return bad("/numbers go with cells".into());
     }
     for (at, interaction) in request.interactions.iter().enumerate() {
         let parts: Vec<&str> = interaction.splitn(MOST_PARTS + 1, ':').collect();

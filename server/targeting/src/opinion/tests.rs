@@ -101,6 +101,6 @@ fn what_a_survey_says_of_nobody_is_told() {
     let cells = Cells { table: &cells, counts: &counts };
     let terms = Terms { groupings: vec!["area".into(), "age".into()], covariates: Vec::new() };
     let told = estimate(&survey, &cells, "area", &terms, 1, &mut || true);
-    let nobody = Error::Nobody { column: "age".into(), value: "9".into(), row: 7 };
+    let nobody = Error::Nobody { column: "age".into(), value: "9".into(), row: 6 };
     assert_eq!(told, Err(nobody));
 }
