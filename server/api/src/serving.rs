@@ -220,6 +220,8 @@ pub struct Releases {
     /// Whether the electorate is read at once, as a server wants it, and not when it is first asked for.
     warm: bool,
     current: RwLock<Option<Arc<Serving>>>,
+    /// Held while the newest release is swapped to: its copy is built once, whoever asks for it.
+    swapping: tokio::sync::Mutex<()>,
     earlier: Mutex<Vec<Arc<Serving>>>,
     /// One earlier copy is built at a time; few may wait for it.
     building: Arc<tokio::sync::Mutex<()>>,
@@ -234,6 +236,7 @@ impl Releases {
             limits,
             warm,
             current: RwLock::new(None),
+            swapping: tokio::sync::Mutex::default(),
             earlier: Mutex::new(Vec::new()),
             building: Arc::default(),
             waiting: Arc::new(tokio::sync::Semaphore::new(WAITING)),
@@ -288,6 +291,7 @@ impl Releases {
 
     /// Swaps to the newest release if it is not the current one.
     pub async fn refresh(&self) -> Result<(), ApiError> {
+        let _swapping = self.swapping.lock().await;
         let latest = self.lake.latest().await?;
         if self.current().is_some_and(|current| current.release.id == latest.id) {
             return Ok(());
@@ -307,7 +311,10 @@ impl Releases {
     }
 
     /// Deletes copies that no release served now has: those of former processes and of earlier versions.
-    fn sweep(&self) {
+    async fn sweep(&self) {
+        // What is being built now is nobody's leaving.
+        let _swapping = self.swapping.lock().await;
+        let _building = self.building.lock().await;
         let Some(current) = self.current() else { return };
         for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -320,7 +327,7 @@ impl Releases {
     /// Watches the lake until told to stop.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
         if self.refresh().await.is_ok() {
-            self.sweep();
+            self.sweep().await;
         }
         while !stop.is_cancelled() {
             if let Err(error) = self.refresh().await {

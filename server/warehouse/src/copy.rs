@@ -57,7 +57,7 @@ impl Copy {
         let build = BUILDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let partial = path.with_extension(format!("partial-{}-{build}", std::process::id()));
         remove(&partial)?;
-        let spill = path.with_extension("spill");
+        let spill = path.with_extension(format!("spill-{}-{build}", std::process::id()));
         let config = Config::default()
             .threads(limits.threads as i64)
             .and_then(|config| config.max_memory(&limits.build_memory))

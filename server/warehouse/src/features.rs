@@ -94,26 +94,24 @@ impl Copy {
         cancel: &Cancel,
         mut take: impl FnMut(Voters) -> bool,
     ) -> Result<(), Error> {
-        let voters = of.voters.map(|voters| voters.join("\n"));
-        let params = [
-            Param::text(of.state),
-            Param::text(of.day),
-            Param::optional(of.election),
-            Param::optional(voters.as_deref()),
-        ];
+        let mut params = vec![Param::text(of.state), Param::text(of.day), Param::optional(of.election)];
+        let mut question = include_str!("questions/features.sql").to_string();
+        if let Some(voters) = of.voters {
+            params.push(Param::text(voters.join("\n")));
+            question.push_str(include_str!("questions/features_of.sql"));
+        }
         self.questions().with(|connection| {
             cancel.watch(Some(connection.interrupt_handle()));
             let mut voters = Voters::empty();
             let mut whole = true;
-            let outcome =
-                each_batch(connection, include_str!("questions/features.sql"), &params, |_, batch| {
-                    let Some(batch) = batch else { return true };
-                    whole = voters.push(&batch, of.common);
-                    if whole && voters.len() < TOGETHER {
-                        return true;
-                    }
-                    whole && take(std::mem::replace(&mut voters, Voters::empty()))
-                });
+            let outcome = each_batch(connection, &question, &params, |_, batch| {
+                let Some(batch) = batch else { return true };
+                whole = voters.push(&batch, of.common);
+                if whole && voters.len() < TOGETHER {
+                    return true;
+                }
+                whole && take(std::mem::replace(&mut voters, Voters::empty()))
+            });
             cancel.watch(None);
             outcome.map_err(Error::engine("work out the features"))?;
             if !whole {

@@ -1,6 +1,6 @@
 -- What is known of every voter of a state ($1) who was registered before a day ($2), from before that day only: the
 -- columns of schema/features.toml in their order, after who it is. With an election ($3) the label says whether the
--- voter took part in it. Where ids are given, joined by line ends ($4), they alone are told of.
+-- voter took part in it.
 WITH asked AS (
   SELECT $1::VARCHAR AS state, CAST($2::VARCHAR AS DATE) AS day, $3::VARCHAR AS election
 ),
@@ -200,4 +200,3 @@ LEFT JOIN county_results w ON w.county_fips = p.county
 LEFT JOIN squares s ON s.x = floor(p.longitude * 50) AND s.y = floor(p.latitude * 50)
 LEFT JOIN reached k ON k.voter_id = p.voter_id
 LEFT JOIN labelled l ON l.voter_id = p.voter_id
-WHERE $4::VARCHAR IS NULL OR p.voter_id IN (SELECT unnest(string_split($4::VARCHAR, chr(10))))
