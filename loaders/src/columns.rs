@@ -64,6 +64,7 @@ fn data_type(column_type: ColumnType) -> DataType {
         ColumnType::Boolean => DataType::Boolean,
         ColumnType::Date => DataType::Date32,
         ColumnType::Bytes => DataType::Binary,
+        ColumnType::Timestamp => DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some("UTC".into())),
     }
 }
 
@@ -76,6 +77,7 @@ fn builder(column_type: ColumnType) -> Builder {
         ColumnType::Boolean => Builder::Boolean(BooleanBuilder::new()),
         ColumnType::Date => Builder::Date(Date32Builder::new()),
         ColumnType::Bytes => Builder::Bytes(BinaryBuilder::new()),
+        ColumnType::Timestamp => Builder::Absent(data_type(column_type)),
     }
 }
 

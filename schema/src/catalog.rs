@@ -57,6 +57,8 @@ pub enum ColumnType {
     Date,
     /// Binary.
     Bytes,
+    /// Instant, in microseconds, UTC.
+    Timestamp,
 }
 
 impl ColumnType {
@@ -69,6 +71,7 @@ impl ColumnType {
             ColumnType::Boolean => "boolean",
             ColumnType::Date => "date",
             ColumnType::Bytes => "bytes",
+            ColumnType::Timestamp => "timestamp",
         }
     }
 
@@ -82,6 +85,7 @@ impl ColumnType {
             ColumnType::Boolean => "BOOLEAN",
             ColumnType::Date => "DATE",
             ColumnType::Bytes => "BLOB",
+            ColumnType::Timestamp => "TIMESTAMPTZ",
         }
     }
 }

@@ -226,7 +226,8 @@ pub fn oracle(script: &str, arguments: &[&str]) -> String {
     let python = Path::new(&folder).join("bin/python");
     let script = root().join("tests/oracles").join(script);
     let runner = root().join("tests/oracles/run.py");
-    let output = Command::new(python).arg(runner).arg(&script).args(arguments).output().expect("the oracle starts");
+    let output =
+        Command::new(python).arg(runner).arg(&script).args(arguments).output().expect("the oracle starts");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{} disagrees:\n{out}\n{err}", script.display());
     out.into_owned()

@@ -3,6 +3,8 @@
 use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bellwether_electorate::Where;
 use serde_json::{Value, json};
 
@@ -102,6 +104,19 @@ pub fn needed(method: &Method, route: &str) -> Right {
         | "/v1/releases"
         | "/v1/releases/{id}" => Right::Presence,
         "/v1/loads" | "/v1/loads/{id}" | "/v1/loads/{id}/rejects" => Right::Load,
+        "/v1/events"
+        | "/v1/events/from/{source}"
+        | "/v1/track"
+        | "/v1/identify"
+        | "/v1/page"
+        | "/v1/screen"
+        | "/v1/group"
+        | "/v1/alias"
+        | "/v1/batch"
+        | "/v4/people/{id}/canvassResponses"
+        | "/v1/event-types/{type}/replay" => Right::Load,
+        "/v1/event-types" | "/v1/event-types/{type}" => Right::Presence,
+        "/v1/event-types/{type}/dead-letters" => Right::Sql,
         "/v1/models/features" => Right::Presence,
         route if ["/v1/models", "/v1/opinions", "/v1/experiments"].iter().any(|of| route.starts_with(of)) => {
             Right::Sql
@@ -153,8 +168,8 @@ pub fn admit(app: &App, request: &Request) -> Result<(Caller, Option<Allowance>)
     if need == Right::Nothing {
         return Ok((as_who("nobody", Role::Ingest, &[]), None));
     }
-    let token = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let key = token.and_then(|token| app.keys.find(token.trim()));
+    let token = header("authorization").and_then(token_of);
+    let key = token.as_deref().and_then(|token| app.keys.find(token.trim()));
     let Some(key) = key else {
         let detail = match token {
             None => "a key is needed: Authorization: Bearer <key>",
@@ -174,6 +189,17 @@ pub fn admit(app: &App, request: &Request) -> Result<(Caller, Option<Allowance>)
         return Err((ApiError::forbidden(detail), Some(allowance)));
     }
     Ok((as_who(&key.id, key.role, &key.districts), Some(allowance)))
+}
+
+/// The key of an Authorization header: a bearer's, or the name or the password of those who can only send these.
+fn token_of(value: &str) -> Option<String> {
+    if let Some(token) = value.strip_prefix("Bearer ") {
+        return Some(token.to_string());
+    }
+    let bytes = BASE64.decode(value.strip_prefix("Basic ")?.trim()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (name, password) = text.split_once(':').unwrap_or((&text, ""));
+    Some(if password.is_empty() { name } else { password }.to_string())
 }
 
 /// The standard headers of a rate.

@@ -15,6 +15,7 @@ use crate::config::ServeArgs;
 use crate::disclosure::Disclosure;
 use crate::entrance::Tally;
 use crate::error::ApiError;
+use crate::intake::Intake;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::matches::Matches;
@@ -51,6 +52,7 @@ pub struct Parts {
     pub(crate) disclosure: Disclosure,
     pub(crate) tally: Tally,
     pub(crate) matches: Matches,
+    pub(crate) intake: Intake,
     /// Tells this process's requests from those of another one.
     pub(crate) process: u64,
     engine: Arc<Engine>,
@@ -116,6 +118,7 @@ impl App {
             engine: Arc::new(Engine { seats, long_seats, waiting: AtomicUsize::new(0), queue: config.queue }),
             tally: Tally::default(),
             matches: Matches::default(),
+            intake: Intake::default(),
             model_limits,
             process: uuid::Uuid::new_v4().as_u64_pair().0,
             config,

@@ -144,6 +144,39 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub gate: GateArgs,
+
+    #[command(flatten)]
+    pub delivery: DeliveryArgs,
+}
+
+/// How events are taken in.
+#[derive(Debug, Clone, Args)]
+pub struct DeliveryArgs {
+    /// Folder of event types of your own, one JSON Schema a file; looked at every two seconds.
+    #[arg(long, env = "BELLWETHER_EVENT_TYPES")]
+    pub event_types: Option<PathBuf>,
+
+    /// Folder of the event queues and the keys that events are sealed with. Default: `delivery` in the state folder.
+    #[arg(long)]
+    pub event_queues: Option<PathBuf>,
+
+    /// Bytes of events that may be taken in at once; bulk types may have half of it, normal ones three quarters.
+    #[arg(long, default_value_t = 256 << 20)]
+    pub event_room: u64,
+
+    /// Largest body of events in bytes.
+    #[arg(long, default_value_t = 64 << 20)]
+    pub event_body: usize,
+}
+
+impl DeliveryArgs {
+    pub fn settings(&self, state: &StateFolder) -> bellwether_delivery::Settings {
+        bellwether_delivery::Settings {
+            folder: self.event_queues.clone().unwrap_or_else(|| state.path("delivery")),
+            types: self.event_types.clone(),
+            room: self.event_room,
+        }
+    }
 }
 
 impl ServeArgs {

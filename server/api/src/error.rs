@@ -147,6 +147,17 @@ impl From<bellwether_atlas::Error> for ApiError {
     }
 }
 
+impl From<bellwether_delivery::Error> for ApiError {
+    fn from(error: bellwether_delivery::Error) -> Self {
+        use bellwether_delivery::Error;
+        match error {
+            Error::Lake(error) => error.into(),
+            Error::NotDurable => ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            _ => ApiError::internal(chain(&error)),
+        }
+    }
+}
+
 impl From<tokio::task::JoinError> for ApiError {
     fn from(error: tokio::task::JoinError) -> Self {
         ApiError::internal(error)

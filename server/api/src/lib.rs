@@ -15,6 +15,7 @@ mod filter_schema;
 mod gate;
 mod grouped;
 mod grouping;
+mod intake;
 mod jobs;
 mod keys;
 mod loading;

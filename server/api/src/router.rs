@@ -41,7 +41,7 @@ const LISTS: usize = 64 << 20;
 /// Largest plan, in bytes.
 const SHAPES: usize = 128 << 20;
 
-fn routes(upload_limit: usize) -> OpenApiRouter<App> {
+fn routes(upload_limit: usize, event_body: usize) -> OpenApiRouter<App> {
     let uploads =
         OpenApiRouter::new().routes(routes!(loads::create)).layer(DefaultBodyLimit::max(upload_limit));
     let lists = OpenApiRouter::new()
@@ -50,6 +50,18 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(opinions::start))
         .routes(routes!(experiments::outcomes))
         .layer(DefaultBodyLimit::max(LISTS));
+    let events = OpenApiRouter::new()
+        .routes(routes!(events::take))
+        .routes(routes!(events::track))
+        .routes(routes!(events::identify))
+        .routes(routes!(events::page))
+        .routes(routes!(events::screen))
+        .routes(routes!(events::group))
+        .routes(routes!(events::alias))
+        .routes(routes!(events::batch))
+        .routes(routes!(events::from_source))
+        .routes(routes!(events::canvass_responses))
+        .layer(DefaultBodyLimit::max(event_body));
     let shapes = OpenApiRouter::new().routes(routes!(reports::shape)).layer(DefaultBodyLimit::max(SHAPES));
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(health::live))
@@ -91,12 +103,15 @@ fn routes(upload_limit: usize) -> OpenApiRouter<App> {
         .routes(routes!(opinions::one))
         .routes(routes!(experiments::start, experiments::list))
         .routes(routes!(experiments::one))
+        .routes(routes!(event_types::list))
+        .routes(routes!(event_types::one))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .layer(DefaultBodyLimit::max(BODY))
         .merge(uploads)
         .merge(shapes)
         .merge(lists)
+        .merge(events)
 }
 
 /// What any call may be answered, whatever it asks for.
@@ -160,12 +175,13 @@ fn completed(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi
 
 /// The contract as a document, checked in as `server/api/openapi.json`.
 pub fn openapi() -> String {
-    completed(routes(BODY).into_openapi()).to_pretty_json().expect("the document is plain data")
+    completed(routes(BODY, BODY).into_openapi()).to_pretty_json().expect("the document is plain data")
 }
 
 /// All routes behind the entrance.
 fn router(app: App) -> axum::Router {
-    let (router, document) = routes(app.config.upload_limit).split_for_parts();
+    let (router, document) =
+        routes(app.config.upload_limit, app.config.delivery.event_body).split_for_parts();
     let document = completed(document).to_json().expect("the document is plain data");
     let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
     let docs = utoipa_swagger_ui::SwaggerUi::new("/docs")
@@ -211,6 +227,8 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken)
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     });
+    app.open_gate().await;
+    let gate = tokio::spawn(app.clone().keep_gate(shutdown.clone()));
     let (metrics, stopped) = (app.metrics.clone(), shutdown.clone());
     tokio::spawn(async move {
         // Samples are kept until they are summed up, so that is done whether or not somebody asks for them.
@@ -239,5 +257,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken)
     while jobs.busy() && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // What was acknowledged lands now rather than with the next start; it is durable either way.
+    let _ = tokio::time::timeout(grace, gate).await;
     outcome
 }

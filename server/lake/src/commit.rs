@@ -44,7 +44,7 @@ pub struct WriteLock {
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-fn failed(operation: &'static str, table: &str, cause: impl Into<Cause>) -> Error {
+pub(crate) fn failed(operation: &'static str, table: &str, cause: impl Into<Cause>) -> Error {
     Error::Table { operation, table: table.to_string(), cause: cause.into() }
 }
 
@@ -166,7 +166,7 @@ impl Lake {
         Ok((version, rows))
     }
 
-    async fn open_or_create(&self, table: &'static Table) -> Result<DeltaTable, Error> {
+    pub(crate) async fn open_or_create(&self, table: &Table) -> Result<DeltaTable, Error> {
         let mut delta = self.delta(&table.name)?;
         match delta.load().await {
             Ok(()) => return Ok(delta),
@@ -223,7 +223,7 @@ impl Lake {
     }
 
     /// The Delta library does not sync what it writes; a release must not count on a commit that a power cut undoes.
-    fn sync_log(&self, table: &str, version: u64) -> std::io::Result<()> {
+    pub(crate) fn sync_log(&self, table: &str, version: u64) -> std::io::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let log = folder.join("tables").join(table).join("_delta_log");
         for version in version.saturating_sub(1)..=version {
@@ -237,7 +237,7 @@ impl Lake {
 }
 
 /// The table's description with the columns that the catalog has got since the table was made; none where it has them all.
-fn grown(table: &Table, state: &DeltaTableState) -> Result<Option<Metadata>, Error> {
+pub(crate) fn grown(table: &Table, state: &DeltaTableState) -> Result<Option<Metadata>, Error> {
     let schema = state.schema();
     let known: Vec<StructField> = schema.fields().cloned().collect();
     let is_new = |name: &str| known.iter().all(|field| field.name() != name);
@@ -252,7 +252,7 @@ fn grown(table: &Table, state: &DeltaTableState) -> Result<Option<Metadata>, Err
     state.metadata().clone().with_schema(&schema).map(Some).map_err(|cause| fail(cause.into()))
 }
 
-fn properties() -> CommitProperties {
+pub(crate) fn properties() -> CommitProperties {
     // Without retries a commit is a strict compare-and-swap on the version that it was computed from.
     CommitProperties::default()
         .with_max_retries(0)
@@ -269,18 +269,19 @@ fn data_type(column_type: ColumnType) -> DataType {
         ColumnType::Boolean => DataType::BOOLEAN,
         ColumnType::Date => DataType::DATE,
         ColumnType::Bytes => DataType::BINARY,
+        ColumnType::Timestamp => DataType::TIMESTAMP,
     }
 }
 
 /// Folder names hold letters, digits and a few signs; everything else becomes `_`. The value itself is in the log.
-fn folder_safe(value: &str) -> String {
+pub(crate) fn folder_safe(value: &str) -> String {
     let safe = |character: char| {
         if character.is_ascii_alphanumeric() || "-_.".contains(character) { character } else { '_' }
     };
     value.chars().map(safe).collect()
 }
 
-fn move_synced(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+pub(crate) fn move_synced(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
     let parent = to.parent().unwrap_or(to);
     std::fs::create_dir_all(parent)?;
     if std::fs::rename(from, to).is_err() {
@@ -295,7 +296,7 @@ fn move_synced(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<
     Ok(())
 }
 
-fn rows_of(add: &Add) -> Option<u64> {
+pub(crate) fn rows_of(add: &Add) -> Option<u64> {
     let stats: serde_json::Value = serde_json::from_str(add.stats.as_deref()?).ok()?;
     stats.get("numRecords")?.as_u64()
 }

@@ -4,6 +4,7 @@
 //! was committed without a release is undone by the next commit, so a process killed at any moment leaves the
 //! previous release whole. Only this server writes.
 
+mod append;
 mod commit;
 mod location;
 mod release;
@@ -17,6 +18,7 @@ use bellwether_schema::catalog;
 use deltalake_core::DeltaTable;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+pub use append::{Growing, Piece};
 pub use commit::{Change, NewFiles, WriteLock};
 pub use release::{LoadRecord, Release, TableVersion};
 

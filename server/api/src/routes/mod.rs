@@ -4,6 +4,8 @@ pub mod aggregates;
 pub mod contributions;
 pub mod district_report;
 pub mod districts;
+pub mod event_types;
+pub mod events;
 pub mod experiments;
 pub mod health;
 pub mod jobs;

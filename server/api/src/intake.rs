@@ -1,0 +1,216 @@
+//! The gate's inside: delivery as the server holds it, and bodies cut into events.
+
+use std::io::Read;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bellwether_delivery::sources::{Unfit, cloudevents};
+use bellwether_delivery::{Delivery, Receipt};
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::error::ApiError;
+
+/// How often types are looked at, and delivery is tried to be taken over from a process that has gone.
+const GLANCE: Duration = Duration::from_secs(2);
+/// Bodies up to this size are cut on the spot: some tenths of a millisecond.
+const SMALL: usize = 64 << 10;
+
+/// Delivery, where this process is the one that delivers.
+#[derive(Default)]
+pub struct Intake(RwLock<Option<Arc<Delivery>>>);
+
+impl Intake {
+    pub fn delivery(&self) -> Result<Arc<Delivery>, ApiError> {
+        let delivery = self.0.read().ok().and_then(|delivery| delivery.clone());
+        delivery.ok_or_else(|| {
+            let detail = "events are taken in by another process of this lake, or not yet";
+            ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, detail)
+        })
+    }
+}
+
+impl App {
+    /// Opens the gate, unless another process has it.
+    pub(crate) async fn open_gate(&self) {
+        let settings = self.config.delivery.settings(&self.state);
+        match Delivery::open(settings, self.lake.clone(), None).await {
+            Ok(delivery) => {
+                if let Ok(mut held) = self.intake.0.write() {
+                    *held = Some(delivery);
+                }
+            }
+            Err(bellwether_delivery::Error::InUse { .. }) => {}
+            Err(error) => tracing::error!(error = %error.told(), "events cannot be taken in"),
+        }
+    }
+
+    /// Keeps the gate until told to stop, then lands what was taken in.
+    pub(crate) async fn keep_gate(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = tokio::time::sleep(GLANCE) => {}
+                () = stop.cancelled() => break,
+            }
+            match self.intake.delivery() {
+                Err(_) => self.open_gate().await,
+                Ok(delivery) => {
+                    if let Err(error) = delivery.refresh_types().await {
+                        tracing::error!(error = %error.told(), "a new event type cannot be set up");
+                    }
+                }
+            }
+        }
+        if let Ok(delivery) = self.intake.delivery() {
+            let _ = tokio::task::spawn_blocking(move || delivery.close()).await;
+        }
+    }
+
+    /// Takes events in, one a record, and says what came of them when they are durable.
+    pub(crate) async fn take_in<R: AsRef<[u8]> + Send + 'static>(
+        &self,
+        records: Vec<R>,
+    ) -> Result<Receipt, ApiError> {
+        let delivery = self.intake.delivery()?;
+        let bytes: usize = records.iter().map(|record| record.as_ref().len()).sum();
+        let sorted = match bytes <= SMALL {
+            true => delivery.sort(records.iter().map(AsRef::as_ref)),
+            false => {
+                let delivery = delivery.clone();
+                tokio::task::spawn_blocking(move || delivery.sort(records.iter().map(AsRef::as_ref))).await?
+            }
+        };
+        Ok(delivery.accept(sorted).await?)
+    }
+
+    /// The same for a body, in any of the forms that the gate takes.
+    pub(crate) async fn take_body(&self, headers: &HeaderMap, body: Bytes) -> Result<Receipt, ApiError> {
+        let body = unpacked(headers, body, self.config.delivery.event_body)?;
+        let form = Form::of(headers, &body);
+        match form {
+            Form::Converted(events) => self.take_in(events.map_err(unfit)?).await,
+            Form::One => self.take_in(vec![body]).await,
+            form => {
+                let delivery = self.intake.delivery()?;
+                let (small, sorting) = (body.len() <= SMALL, delivery.clone());
+                let sort = move || match form {
+                    Form::List => match serde_json::from_slice::<Vec<&RawValue>>(&body) {
+                        Ok(events) => sorting.sort(events.iter().map(|event| event.get().as_bytes())),
+                        // Not a list after all: kept as it came, as a dead letter.
+                        Err(_) => sorting.sort(std::iter::once(&body[..])),
+                    },
+                    _ => sorting.sort(lines(&body)),
+                };
+                let sorted = if small { sort() } else { tokio::task::spawn_blocking(sort).await? };
+                Ok(delivery.accept(sorted).await?)
+            }
+        }
+    }
+}
+
+/// What a source sent is not what it should be.
+pub fn unfit(error: Unfit) -> ApiError {
+    ApiError::bad_request(error.to_string())
+}
+
+/// How events lie in a body.
+enum Form {
+    One,
+    List,
+    Lines,
+    Converted(Result<Vec<Vec<u8>>, Unfit>),
+}
+
+impl Form {
+    fn of(headers: &HeaderMap, body: &[u8]) -> Form {
+        let text = |name: header::HeaderName| {
+            headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        };
+        let media =
+            text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if headers.contains_key("ce-specversion") {
+            let attributes = headers.iter().filter_map(|(name, value)| {
+                Some((name.as_str().strip_prefix(cloudevents::HEADER)?, value.to_str().ok()?))
+            });
+            return Form::Converted(cloudevents::binary(attributes, body));
+        }
+        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        match media.as_str() {
+            "application/cloudevents+json" => Form::Converted(cloudevents::structured(body, false)),
+            "application/cloudevents-batch+json" => Form::Converted(cloudevents::structured(body, true)),
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/x-jsonlines" => Form::Lines,
+            _ if first == Some(&b'[') => Form::List,
+            // Lines that are sent as JSON are told from one event over several lines by whether the first stands alone.
+            _ => match memchr::memchr(b'\n', body) {
+                Some(end) if serde_json::from_slice::<serde::de::IgnoredAny>(&body[..end]).is_ok() => {
+                    Form::Lines
+                }
+                _ => Form::One,
+            },
+        }
+    }
+}
+
+/// The lines of a body that hold anything.
+fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < body.len() {
+            let end = memchr::memchr(b'\n', &body[at..]).map_or(body.len(), |length| at + length);
+            let line = body[at..end].trim_ascii();
+            at = end + 1;
+            if !line.is_empty() {
+                return Some(line);
+            }
+        }
+        None
+    })
+}
+
+/// The body without its compression, of which no more than `most` bytes may come.
+pub fn unpacked(headers: &HeaderMap, body: Bytes, most: usize) -> Result<Bytes, ApiError> {
+    let coding =
+        headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
+    match coding.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(body),
+        "gzip" => {
+            let mut out = Vec::new();
+            let read =
+                flate2::read::MultiGzDecoder::new(&body[..]).take(most as u64 + 1).read_to_end(&mut out);
+            read.map_err(|_| ApiError::bad_request("the body is not gzip, as its Content-Encoding says"))?;
+            match out.len() > most {
+                true => {
+                    Err(ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large unpacked"))
+                }
+                false => Ok(out.into()),
+            }
+        }
+        other => {
+            let detail = format!("Content-Encoding {other} is not understood; gzip is");
+            Err(ApiError::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+        }
+    }
+}
+
+/// Whether any of the events can be read, and whether some were turned away, decide what the answer's status is.
+pub fn answer(receipt: &Receipt) -> Response {
+    let refused: u64 = receipt.refused.values().map(|refused| refused.events).sum();
+    let status = match () {
+        () if refused > 0 => StatusCode::TOO_MANY_REQUESTS,
+        () if receipt.accepted > 0 && receipt.accepted == receipt.unreadable => StatusCode::BAD_REQUEST,
+        () => StatusCode::ACCEPTED,
+    };
+    let mut response = (status, Json(receipt)).into_response();
+    if let Some(seconds) = receipt.refused.values().map(|refused| refused.retry_after).max() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}

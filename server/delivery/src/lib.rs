@@ -1,0 +1,288 @@
+//! Delivery: every happening of a campaign enters by one gate and lands in the table of its type. Each type has a queue, a
+//! worker, a table and a table of dead letters of its own, so that none can delay or lose another.
+//!
+//! An event is acknowledged when its queue has it on disk. The worker then reads it, seals what is private with its
+//! person's key, leaves out what had landed before, and commits it together with the position that it has come to.
+
+pub mod admission;
+pub mod batch;
+pub mod journal;
+pub mod ledger;
+mod line;
+pub mod queue;
+pub mod reading;
+mod rows;
+mod runs;
+pub mod sources;
+mod types;
+pub mod vault;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use bellwether_lake::Lake;
+use bellwether_schema::events::{self, EventType, Priority};
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use admission::Room;
+use batch::Batch;
+use journal::Journal;
+use queue::Queue;
+use vault::Vault;
+use worker::Worker;
+
+pub use line::{Landed, Line, Status, Tap};
+pub use types::Registry;
+pub use worker::named_person;
+
+/// Name of the queue for what has no type that is known.
+pub const UNREADABLE: &str = "unreadable";
+
+/// Why delivery could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {operation} {}", path.display())]
+    File {
+        operation: &'static str,
+        path: PathBuf,
+        #[source]
+        cause: std::io::Error,
+    },
+    #[error("{} is damaged at byte {offset}", path.display())]
+    Damaged { path: PathBuf, offset: u64 },
+    #[error("the event could not be made durable; send it again")]
+    NotDurable,
+    #[error("this machine gives no random numbers")]
+    NoRandomness,
+    #[error("what is sealed cannot be opened with this key")]
+    Sealed,
+    #[error("another process delivers from {}", path.display())]
+    InUse { path: PathBuf },
+    #[error(transparent)]
+    Lake(#[from] bellwether_lake::Error),
+    #[error(transparent)]
+    Type(#[from] events::Error),
+}
+
+impl Error {
+    /// The error with its causes.
+    pub fn told(&self) -> String {
+        let (mut text, mut cause) = (self.to_string(), std::error::Error::source(self));
+        while let Some(inner) = cause {
+            text.push_str(&format!(": {inner}"));
+            cause = inner.source();
+        }
+        text
+    }
+}
+
+/// What delivery is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Folder of queues, keys and books.
+    pub folder: PathBuf,
+    /// Folder of further event types, one JSON Schema a file.
+    pub types: Option<PathBuf>,
+    /// Bytes of requests that may be taken in at once.
+    pub room: u64,
+}
+
+/// What came of a request.
+#[derive(Debug, Default, Clone, PartialEq, serde::Serialize)]
+pub struct Receipt {
+    /// Events that are durable now.
+    pub accepted: u64,
+    /// Of these, those without a type that is known: they are dead letters of `unreadable`.
+    pub unreadable: u64,
+    /// Events that were not taken in, by type, and after how many seconds to send them again.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, Refused>,
+}
+
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Refused {
+    pub events: u64,
+    pub retry_after: u64,
+}
+
+/// The entrance, the lines and what they share.
+pub struct Delivery {
+    settings: Settings,
+    lake: Lake,
+    pub vault: Arc<Vault>,
+    room: Room,
+    lines: RwLock<BTreeMap<String, Arc<Line>>>,
+    registry: Registry,
+    tap: Option<Tap>,
+    stop: CancellationToken,
+    workers: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    /// Held by the one process that delivers from the folder.
+    _lock: std::fs::File,
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> u64 {
+    chrono::Utc::now().timestamp_millis() as u64
+}
+
+impl Delivery {
+    /// Opens delivery: reads the types, opens every queue, and sets a worker to each. `tap` is told of what lands.
+    pub async fn open(settings: Settings, lake: Lake, tap: Option<Tap>) -> Result<Arc<Delivery>, Error> {
+        let folder = settings.folder.clone();
+        let file = |operation| {
+            let path = folder.clone();
+            move |cause| Error::File { operation, path, cause }
+        };
+        std::fs::create_dir_all(&folder).map_err(file("make"))?;
+        let lock = std::fs::File::create(folder.join(".lock")).map_err(file("lock"))?;
+        lock.try_lock().map_err(|_| Error::InUse { path: folder.clone() })?;
+        let delivery = Arc::new(Delivery {
+            vault: Arc::new(Vault::open(&folder.join("vault"))?),
+            room: Room::new(settings.room),
+            registry: Registry::open(&folder.join("types"), settings.types.clone())?,
+            settings,
+            lake,
+            lines: RwLock::default(),
+            tap,
+            stop: CancellationToken::new(),
+            workers: Mutex::default(),
+            _lock: lock,
+        });
+        for event_type in delivery.registry.known() {
+            delivery.start(event_type).await?;
+        }
+        Ok(delivery)
+    }
+
+    /// Takes up types and versions that came into the folder of types since.
+    pub async fn refresh_types(&self) -> Result<(), Error> {
+        for event_type in self.registry.changed() {
+            match self.line(&event_type.name) {
+                Some(line) => line.adopt(event_type),
+                None => self.start(event_type).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn start(&self, event_type: EventType) -> Result<(), Error> {
+        let folder = self.settings.folder.join("lines").join(&event_type.name);
+        let queue: Arc<dyn Queue> = Arc::new(Journal::open(&folder.join("queue"))?);
+        let table = self.lake.growing(event_type.stored()).await?;
+        let dead = self.lake.growing(event_type.dead_letters()).await?;
+        let name = event_type.name.clone();
+        let line = Arc::new(Line::new(event_type, queue, self.tap.clone()));
+        let worker = Worker::open(line.clone(), self.vault.clone(), (table, dead), &folder).await?;
+        let (runtime, stop) = (tokio::runtime::Handle::current(), self.stop.clone());
+        let thread = std::thread::Builder::new()
+            .name(format!("land {name}").chars().take(15).collect())
+            .spawn(move || worker.run(&runtime, &stop))
+            .map_err(|cause| Error::File { operation: "start the worker of", path: folder, cause })?;
+        self.workers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(thread);
+        self.lines.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name, line);
+        Ok(())
+    }
+
+    /// Lands what is durable and ends the workers.
+    pub fn close(&self) {
+        self.stop.cancel();
+        let workers =
+            std::mem::take(&mut *self.workers.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for worker in workers {
+            let _ = worker.join();
+        }
+    }
+
+    pub fn line(&self, name: &str) -> Option<Arc<Line>> {
+        self.lines.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Every line, by the name of its type.
+    pub fn lines(&self) -> Vec<Arc<Line>> {
+        self.lines.read().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// What is wrong with documents in the folder of types, by file.
+    pub fn type_faults(&self) -> BTreeMap<String, String> {
+        self.registry.faults()
+    }
+
+    /// Sorts events by their types. One event a record.
+    pub fn sort<'a>(&self, records: impl Iterator<Item = &'a [u8]>) -> Sorted {
+        let received = now();
+        let mut sorted = Sorted::default();
+        for record in records {
+            let name = reading::type_of(record);
+            match name.and_then(|name| sorted.batch(self, &name)) {
+                Some(batch) => batch.push(received, record),
+                None => {
+                    sorted.unreadable += 1;
+                    if let Some(batch) = sorted.batch(self, UNREADABLE) {
+                        batch.push(received, record);
+                    }
+                }
+            }
+        }
+        sorted
+    }
+
+    /// Takes sorted events in; done when those that are accepted are durable.
+    pub async fn accept(&self, sorted: Sorted) -> Result<Receipt, Error> {
+        let mut receipt = Receipt { unreadable: sorted.unreadable, ..Receipt::default() };
+        let (mut appends, mut shares) = (Vec::new(), Vec::new());
+        for (line, batch) in &sorted.lines {
+            let (count, bytes) = (batch.len(), batch.bytes().len());
+            let admitted = match self.room.share(line.priority(), bytes as u64) {
+                None => Err(Duration::from_secs(1)),
+                Some(share) => {
+                    shares.push(share);
+                    line.admission().take(count, bytes, line.backlog())
+                }
+            };
+            match admitted {
+                Ok(()) => {
+                    receipt.accepted += count as u64;
+                    appends.push((line, batch));
+                }
+                Err(wait) => {
+                    let retry_after = wait.as_secs_f64().ceil().max(1.0) as u64;
+                    receipt.refused.insert(line.name.clone(), Refused { events: count as u64, retry_after });
+                }
+            }
+        }
+        // An append takes its records in at once; only its answer waits for the disk.
+        let appends = appends.into_iter().map(|(line, batch)| line.queue.append(batch.clone()));
+        join_all(appends).await.into_iter().collect::<Result<(), Error>>()?;
+        Ok(receipt)
+    }
+}
+
+/// Events by type, ready to be taken in.
+#[derive(Default)]
+pub struct Sorted {
+    lines: Vec<(Arc<Line>, Batch)>,
+    unreadable: u64,
+}
+
+impl Sorted {
+    /// The batch of a type; none where there is no such type.
+    fn batch(&mut self, delivery: &Delivery, name: &str) -> Option<&mut Batch> {
+        let at = match self.lines.iter().position(|(line, _)| line.name == name) {
+            Some(at) => at,
+            None => {
+                self.lines.push((delivery.line(name)?, Batch::default()));
+                self.lines.len() - 1
+            }
+        };
+        Some(&mut self.lines[at].1)
+    }
+
+    /// The most important type among the events.
+    pub fn priority(&self) -> Priority {
+        self.lines.iter().map(|(line, _)| line.priority()).min().unwrap_or(Priority::Bulk)
+    }
+}

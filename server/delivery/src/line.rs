@@ -1,0 +1,175 @@
+//! One type's line from the entrance to its table: what is shared between who takes events in, who lands them and who
+//! asks how it goes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::time::Duration;
+
+use bellwether_schema::events::{EventType, Priority};
+use serde_json::{Map, Value as Json};
+use tokio::sync::{Notify, watch};
+
+use crate::admission::Admission;
+use crate::ledger::Hour;
+use crate::queue::Queue;
+use crate::reading::{Event, Plan, Value};
+
+/// An event that has just landed, for those who keep count of what is known this very second.
+#[derive(Debug, Clone)]
+pub struct Landed {
+    /// Values by field, private ones too.
+    pub fields: Map<String, Json>,
+    /// Microseconds since 1970.
+    pub occurred: i64,
+    /// Milliseconds since 1970.
+    pub received: u64,
+}
+
+/// Is told of every batch of a type that has landed.
+pub type Tap = Arc<dyn Fn(&str, &[Landed]) + Send + Sync>;
+
+pub struct Line {
+    pub name: String,
+    pub(crate) queue: Arc<dyn Queue>,
+    plan: RwLock<Arc<Plan>>,
+    admission: RwLock<Arc<Admission>>,
+    status: Mutex<Status>,
+    hurry: Notify,
+    hurrying: AtomicU64,
+    hurried: watch::Sender<u64>,
+    wipe: AtomicBool,
+    tap: Option<Tap>,
+}
+
+/// How a line stands.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// Position of the queue before which everything is in the table.
+    pub position: u64,
+    pub hours: BTreeMap<String, Hour>,
+    /// Why nothing lands just now, if so.
+    pub fault: Option<String>,
+}
+
+impl Line {
+    pub fn new(event_type: EventType, queue: Arc<dyn Queue>, tap: Option<Tap>) -> Line {
+        Line {
+            name: event_type.name.clone(),
+            queue,
+            admission: RwLock::new(Arc::new(Admission::new(event_type.limits.clone()))),
+            plan: RwLock::new(Arc::new(Plan::new(event_type))),
+            status: Mutex::default(),
+            hurry: Notify::new(),
+            hurrying: AtomicU64::new(0),
+            hurried: watch::Sender::new(0),
+            wipe: AtomicBool::new(false),
+            tap,
+        }
+    }
+
+    pub fn plan(&self) -> Arc<Plan> {
+        self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub fn priority(&self) -> Priority {
+        self.plan().event_type.priority
+    }
+
+    pub(crate) fn admission(&self) -> Arc<Admission> {
+        self.admission.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Reads events by a newer version from now on.
+    pub(crate) fn adopt(&self, event_type: EventType) {
+        let admission = Arc::new(Admission::new(event_type.limits.clone()));
+        *self.admission.write().unwrap_or_else(std::sync::PoisonError::into_inner) = admission;
+        *self.plan.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Arc::new(Plan::new(event_type));
+    }
+
+    fn held(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub fn status(&self) -> Status {
+        self.held().clone()
+    }
+
+    /// Bytes of the queue that wait to be landed, roughly.
+    pub fn backlog(&self) -> u64 {
+        self.queue.backlog(self.position())
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.held().position
+    }
+
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.held().fault.clone()
+    }
+
+    pub(crate) fn tell(&self, position: u64, hours: BTreeMap<String, Hour>, fault: Option<String>) {
+        *self.held() = Status { position, hours, fault };
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.tap.is_some()
+    }
+
+    pub(crate) fn landed(&self, landed: Vec<Landed>) {
+        if let Some(tap) = self.tap.as_ref().filter(|_| !landed.is_empty()) {
+            tap(&self.name, &landed);
+        }
+    }
+
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.hurrying.load(Ordering::Acquire) > 0
+    }
+
+    pub(crate) async fn hurried(&self) {
+        self.hurry.notified().await;
+    }
+
+    pub(crate) fn tell_hurried(&self, position: u64) {
+        self.hurried.send_replace(position);
+    }
+
+    pub(crate) fn wants_wiped(&self) -> bool {
+        self.wipe.swap(false, Ordering::AcqRel)
+    }
+
+    /// Waits until everything that is durable now has landed, at most so long. `wipe` also deletes it from the queue, to
+    /// the last byte. False where it took too long.
+    pub async fn flush(&self, wipe: bool, patience: Duration) -> bool {
+        let Ok((_, end)) = self.queue.ends().await else { return false };
+        self.wipe.fetch_or(wipe, Ordering::AcqRel);
+        self.hurrying.fetch_add(1, Ordering::AcqRel);
+        self.hurried.send_replace(0);
+        let mut told = self.hurried.subscribe();
+        self.hurry.notify_one();
+        let done = async {
+            told.wait_for(|position| *position >= end.max(1) || (*position == 0 && end == 0)).await.is_ok()
+        };
+        let landed = end == 0 || tokio::time::timeout(patience, done).await.unwrap_or(false);
+        self.hurrying.fetch_sub(1, Ordering::AcqRel);
+        landed
+    }
+}
+
+impl Landed {
+    pub(crate) fn new(event_type: &EventType, event: &Event, occurred: i64, received: u64) -> Landed {
+        let json = |value: &Value| match value {
+            Value::None => Json::Null,
+            Value::Text(text) => Json::from(&**text),
+            Value::Integer(number) | Value::Time(number) => Json::from(*number),
+            Value::Number(number) => Json::from(*number),
+            Value::Boolean(value) => Json::from(*value),
+            Value::Date(day) => Json::from(*day),
+        };
+        let pairs = event_type.fields.iter().zip(&event.values);
+        let fields = pairs.filter(|(_, value)| **value != Value::None);
+        let fields = fields.map(|(field, value)| (field.name.clone(), json(value))).collect();
+        Landed { fields, occurred, received }
+    }
+}

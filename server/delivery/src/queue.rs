@@ -1,0 +1,48 @@
+//! What a queue is: records in, durable and in order; batches out, from any position on; trimmed when they have landed.
+//! One type has one queue. The embedded one is [`crate::journal`]; the one of many machines is [`crate::cluster`].
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::batch::Batch;
+
+/// Some records that follow each other. The first has the position `first`, the others those after it.
+#[derive(Debug, Clone)]
+pub struct Block {
+    pub first: u64,
+    pub batch: Arc<Batch>,
+}
+
+impl Block {
+    /// Position behind the last record.
+    pub fn end(&self) -> u64 {
+        self.first + self.batch.len() as u64
+    }
+}
+
+/// A durable queue. Positions are whole numbers from 0, one a record, without gaps that hold a record.
+pub trait Queue: Send + Sync {
+    /// Takes records in. The future is done when all of them would survive the death of this process and of the machine.
+    fn append(&self, batch: Batch) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Durable records from a position on, about `most` bytes of them or one block; none where there are none.
+    fn read(&self, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<Block>, Error>>;
+
+    /// Positions of the first record that is kept and behind the last durable one.
+    fn ends(&self) -> BoxFuture<'_, Result<(u64, u64), Error>>;
+
+    /// Forgets records before a position. May keep some of them.
+    fn trim(&self, before: u64) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Forgets every record before a position, to the last byte.
+    fn wipe(&self, before: u64) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Tells the position behind the last durable record whenever it moves.
+    fn durable(&self) -> watch::Receiver<u64>;
+
+    /// Bytes that wait from a position on, roughly.
+    fn backlog(&self, from: u64) -> u64;
+}

@@ -1,0 +1,421 @@
+//! The worker of one type: takes what is durable in its queue, reads it, and lands it in the type's table, dead letters
+//! beside it; then says how far it has come. It knows of no other type, and none waits for it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bellwether_lake::{Growing, Piece};
+use bellwether_schema::events::Priority;
+use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+use crate::ledger::{Ledger, Page, hour_of};
+use crate::line::Line;
+use crate::queue::{Block, Queue};
+use crate::reading::{Event, Fault, Plan, Value};
+use crate::rows::{DeadRows, Place, Rows};
+use crate::runs::{ByKey, Runs};
+use crate::vault::{Person, Vault};
+use crate::{Error, Landed, UNREADABLE};
+
+/// Bytes of records that are landed together.
+const BITE: usize = 32 << 20;
+/// Bytes that are worth landing before the pace says so.
+const FULL: u64 = 8 << 20;
+/// Ids that are held in memory before they are written to a run.
+const IDS: usize = 250_000;
+/// Longest time that ids stay in memory only: the queue keeps what they are of until then.
+const IDS_FOR: Duration = Duration::from_secs(60);
+/// First and longest wait after a failure.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
+
+/// Lands the events of one type.
+pub struct Worker {
+    pub(crate) line: Arc<Line>,
+    pub(crate) vault: Arc<Vault>,
+    queue: Arc<dyn Queue>,
+    table: Growing,
+    dead: Growing,
+    ledger: Ledger,
+    ids: Runs<0>,
+    /// Position before which every id is in a run.
+    ids_cover: u64,
+    spilled: Instant,
+    /// Keeps the hashes of ids from being guessed.
+    seed: u64,
+    staging: PathBuf,
+    position: u64,
+}
+
+/// How long events may wait before they are landed.
+pub fn pace(priority: Priority) -> Duration {
+    match priority {
+        Priority::Critical => Duration::from_millis(500),
+        Priority::Normal => Duration::from_secs(2),
+        Priority::Bulk => Duration::from_secs(4),
+    }
+}
+
+impl Worker {
+    /// Makes the worker of a line ready: where the tables stand, and which ids have landed.
+    pub async fn open(
+        line: Arc<Line>,
+        vault: Arc<Vault>,
+        (table, dead): (Growing, Growing),
+        folder: &Path,
+    ) -> Result<Worker, Error> {
+        let queue = line.queue.clone();
+        let (first, _) = queue.ends().await?;
+        let position = table.position().unwrap_or(first);
+        let (ids, ids_cover) = Runs::open(&folder.join("ids"))?;
+        let staging = table.staging().unwrap_or_else(|| folder.to_path_buf()).join(".staging");
+        let _ = std::fs::remove_dir_all(&staging);
+        let seed = (vault.person("seed", line.name.as_bytes()).0 >> 64) as u64;
+        let ledger = Ledger::open(folder, position)?;
+        let mut worker = Worker {
+            line,
+            vault,
+            queue,
+            table,
+            dead,
+            ledger,
+            ids,
+            ids_cover: ids_cover.max(first),
+            spilled: Instant::now(),
+            seed,
+            staging,
+            position,
+        };
+        worker.remember_ids().await?;
+        worker.tell(None);
+        Ok(worker)
+    }
+
+    /// Reads the ids again that had landed but were in no run when the process ended.
+    async fn remember_ids(&mut self) -> Result<(), Error> {
+        let plan = self.line.plan();
+        let mut at = self.ids_cover;
+        while at < self.position {
+            let blocks = self.queue.read(at, BITE).await?;
+            if blocks.is_empty() {
+                break;
+            }
+            for block in &blocks {
+                at = block.end();
+                let mut event = Event::default();
+                for (number, (received, record)) in (block.first..).zip(block.batch.records()) {
+                    if number < self.position && read(&plan, record, received, &mut event).is_ok() {
+                        self.ids.insert(id_key(self.seed, &id_of(&event, record)), []);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Works until told to stop, then lands what is there.
+    pub fn run(mut self, runtime: &tokio::runtime::Handle, stop: &CancellationToken) {
+        // The entrance must not wait for those who land: they take what it leaves.
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 5);
+        let mut durable = self.queue.durable();
+        let pace = pace(self.line.priority());
+        let mut landed = Instant::now() - pace;
+        let mut wait = BACK_OFF.0;
+        loop {
+            let stopping = stop.is_cancelled();
+            let waiting = *durable.borrow_and_update() > self.position;
+            let due = landed.elapsed() >= pace || self.line.is_hurried() || stopping;
+            if waiting && (due || self.queue.backlog(self.position) >= FULL) {
+                match self.land_some(runtime) {
+                    Ok(()) => {
+                        landed = Instant::now();
+                        wait = BACK_OFF.0;
+                        self.tell(None);
+                        continue;
+                    }
+                    Err(error) => {
+                        if self.line.fault().is_none() {
+                            tracing::warn!(event_type = %self.line.name, error = %error.told(), "events cannot be landed; they wait");
+                        }
+                        self.tell(Some(error.told()));
+                        if stopping {
+                            return;
+                        }
+                        runtime.block_on(async {
+                            tokio::select! {
+                                () = tokio::time::sleep(wait) => {}
+                                () = stop.cancelled() => {}
+                            }
+                        });
+                        wait = (wait * 2).min(BACK_OFF.1);
+                        continue;
+                    }
+                }
+            }
+            if stopping {
+                let _ = self.spill_ids(runtime);
+                return;
+            }
+            if let Err(error) = self.rest(runtime) {
+                self.tell(Some(error.told()));
+            }
+            self.line.tell_hurried(self.position);
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = durable.changed(), if !waiting => {}
+                    () = tokio::time::sleep(if waiting { pace.saturating_sub(landed.elapsed()) } else { IDS_FOR }) => {}
+                    () = self.line.hurried() => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
+    }
+
+    /// What is done between landings.
+    fn rest(&mut self, runtime: &tokio::runtime::Handle) -> Result<(), Error> {
+        if self.ids.unspilled() >= IDS || self.spilled.elapsed() >= IDS_FOR || self.line.is_hurried() {
+            self.spill_ids(runtime)?;
+        }
+        if self.line.wants_wiped() {
+            runtime.block_on(self.queue.wipe(self.position))?;
+        }
+        Ok(())
+    }
+
+    fn spill_ids(&mut self, runtime: &tokio::runtime::Handle) -> Result<(), Error> {
+        self.ids.spill(self.position)?;
+        self.ids_cover = self.position;
+        self.spilled = Instant::now();
+        runtime.block_on(self.queue.trim(self.position))
+    }
+
+    fn tell(&self, fault: Option<String>) {
+        self.line.tell(self.position, self.ledger.hours(), fault);
+    }
+
+    fn land_some(&mut self, runtime: &tokio::runtime::Handle) -> Result<(), Error> {
+        let blocks = runtime.block_on(self.queue.read(self.position, BITE))?;
+        let Some(last) = blocks.last() else { return Ok(()) };
+        let end = last.end();
+        let plan = self.line.plan();
+        if self.table.table().columns.len() != plan.event_type.stored().columns.len() {
+            self.table.grow(plan.event_type.stored());
+        }
+        let started = Instant::now();
+        let sorted = self.sort(&plan, &blocks)?;
+        let Sorted { rows, dead, ids, page, landed } = sorted;
+        let (mut pieces, mut dead_pieces) = (Vec::new(), Vec::new());
+        for (hour, rows) in rows {
+            let path = self.staging.join(format!("{end}-{hour}.parquet"));
+            rows.write(self.table.table(), &self.vault, &path)?;
+            pieces.push(Piece { partition: hour, file: path });
+        }
+        for (hour, rows) in dead {
+            let path = self.staging.join(format!("{end}-{hour}-dead.parquet"));
+            rows.write(&plan.event_type.name, self.dead.table(), &self.vault, &path)?;
+            dead_pieces.push(Piece { partition: hour, file: path });
+        }
+        // First what opens it, then what tells of it, then the table: each counts only by the one after it.
+        self.vault.sync()?;
+        self.ledger.prepare(&page)?;
+        if !dead_pieces.is_empty() {
+            runtime.block_on(self.dead.append(dead_pieces, end))?;
+        }
+        let count = ids.len();
+        runtime.block_on(self.table.append(pieces, end))?;
+        for id in ids {
+            self.ids.insert(id, []);
+        }
+        self.position = end;
+        self.ledger.turn(page, &hour_of(crate::now()))?;
+        if self.ids.unspilled() >= IDS {
+            self.spill_ids(runtime)?;
+        }
+        self.line.landed(landed);
+        let seconds = started.elapsed().as_secs_f64();
+        tracing::debug!(event_type = %self.line.name, count, seconds, "landed");
+        Ok(())
+    }
+
+    /// Sorts records into rows of the table, dead letters and those that were there already.
+    fn sort(&self, plan: &Plan, blocks: &[Block]) -> Result<Sorted, Error> {
+        let dead_from = self.dead.position().unwrap_or(0);
+        let mut sorted = Sorted {
+            rows: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            ids: HashSet::default(),
+            page: self.ledger.page(),
+            landed: Vec::new(),
+        };
+        let event_type = &plan.event_type;
+        let late_after = u64::from(event_type.late_after_minutes) * 60_000;
+        let watched = self.line.is_watched();
+        let (mut hour, mut hour_began) = (String::new(), u64::MAX);
+        // Filled anew by every record of a block; its memory is used again.
+        for block in blocks {
+            let mut event = Event::default();
+            for (number, (received, record)) in (block.first..).zip(block.batch.records()) {
+                if number < self.position {
+                    continue;
+                }
+                if received / 3_600_000 != hour_began {
+                    hour_began = received / 3_600_000;
+                    hour = hour_of(received);
+                }
+                // Looked up, not made anew, for each event but the first of an hour.
+                if !sorted.page.hours.contains_key(&hour) {
+                    sorted.page.hours.insert(hour.clone(), Default::default());
+                }
+                let figures = sorted.page.hours.get_mut(&hour).expect("made above");
+                figures.received += 1;
+                match read(plan, record, received, &mut event) {
+                    Err(fault) => {
+                        figures.dead += 1;
+                        if number >= dead_from {
+                            let person = self.person_of_dead(plan, record);
+                            let rows = sorted.dead.entry(hour.clone()).or_insert_with(DeadRows::default);
+                            rows.push(number, received, &fault, person, record);
+                        }
+                    }
+                    Ok(()) => {
+                        let id = id_of(&event, record);
+                        let key = id_key(self.seed, &id);
+                        if sorted.ids.contains(&key) || self.ids.get(key)?.is_some() {
+                            figures.duplicate += 1;
+                            continue;
+                        }
+                        sorted.ids.insert(key);
+                        figures.landed += 1;
+                        let occurred = event.occurred.unwrap_or(received as i64 * 1000);
+                        let own_end = (occurred.div_euclid(3_600_000_000) + 1) * 3_600_000;
+                        let late = received as i64 > own_end + late_after as i64;
+                        if late {
+                            *figures.late.entry(hour_of((own_end - 1).max(0) as u64)).or_default() += 1;
+                        }
+                        let person = person_of(&self.vault, plan, &event);
+                        let place = Place { id: &id, occurred, received, late, person };
+                        if !sorted.rows.contains_key(&hour) {
+                            sorted.rows.insert(hour.clone(), Rows::new(event_type));
+                        }
+                        sorted.rows.get_mut(&hour).expect("made above").push(event_type, &event, &place);
+                        if watched {
+                            sorted.landed.push(Landed::new(event_type, &event, occurred, received));
+                        }
+                    }
+                }
+            }
+        }
+        sorted.page.position = blocks.last().map_or(self.position, Block::end);
+        Ok(sorted)
+    }
+
+    /// Who a dead letter seems to be of: by its subject, where that can still be read; else the letter is of itself.
+    fn person_of_dead(&self, plan: &Plan, record: &[u8]) -> Person {
+        let subject = || -> Option<Person> {
+            let value: serde_json::Value = serde_json::from_slice(record).ok()?;
+            let data = value.get("data").filter(|data| data.is_object()).unwrap_or(&value);
+            plan.event_type.subject.iter().find_map(|name| {
+                let named = data.get(name)?;
+                let named = named.as_str().map_or_else(|| named.to_string(), str::to_string);
+                let state = data.get("state").and_then(serde_json::Value::as_str);
+                Some(named_person(&self.vault, &plan.event_type.name, name, &named, state))
+            })
+        };
+        subject().unwrap_or_else(|| self.vault.person("letter", blake3::hash(record).as_bytes()))
+    }
+}
+
+/// Records of some blocks, sorted.
+struct Sorted {
+    rows: BTreeMap<String, Rows>,
+    dead: BTreeMap<String, DeadRows>,
+    ids: HashSet<u128, ByKey>,
+    page: Page,
+    landed: Vec<Landed>,
+}
+
+/// Reads a record; one that breaks the reader is a dead letter like any other.
+fn read<'a>(plan: &Plan, record: &'a [u8], received: u64, event: &mut Event<'a>) -> Result<(), Fault> {
+    if plan.event_type.name == UNREADABLE {
+        return Err(unreadable(record));
+    }
+    catch_unwind(AssertUnwindSafe(|| plan.read(record, received, event)))
+        .unwrap_or_else(|_| Err(Fault { reason: "poison", detail: "the reader broke on it".into() }))
+}
+
+/// Why a record has no type.
+fn unreadable(record: &[u8]) -> Fault {
+    let fault = |reason, detail: &str| Fault { reason, detail: detail.to_string() };
+    if record.len() > crate::reading::LARGEST {
+        return fault("too_large", "an event has at most a megabyte");
+    }
+    if std::str::from_utf8(record).is_err() {
+        return fault("invalid_utf8", "the event is not UTF-8 text");
+    }
+    match serde_json::from_slice::<serde::de::IgnoredAny>(record) {
+        Err(error) => Fault {
+            reason: "not_json",
+            detail: format!("the event is not JSON; line {} column {}", error.line(), error.column()),
+        },
+        Ok(_) => match crate::reading::type_of(record) {
+            Some(_) => fault("unknown_type", "there is no such type"),
+            None => fault("no_type", "an event is an object with a type"),
+        },
+    }
+}
+
+/// The id of an event: the producer's, else a hash of all that it is.
+fn id_of<'a>(event: &Event<'a>, record: &[u8]) -> std::borrow::Cow<'a, str> {
+    match &event.id {
+        Some(id) => id.clone(),
+        None => blake3::hash(record).to_hex()[..32].to_string().into(),
+    }
+}
+
+fn id_key(seed: u64, id: &str) -> u128 {
+    xxh3_128_with_seed(id.as_bytes(), seed)
+}
+
+/// Who an event is of: the first of the type's subjects that it has; of nobody: the type's own key seals it.
+fn person_of(vault: &Vault, plan: &Plan, event: &Event) -> Person {
+    let event_type = &plan.event_type;
+    let text = |name: &str| {
+        let at = event_type.fields.iter().position(|field| field.name == name)?;
+        match &event.values[at] {
+            Value::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    };
+    for name in &event_type.subject {
+        if let Some(named) = text(name) {
+            return named_person(vault, &event_type.name, name, named, text("state").map(|state| &**state));
+        }
+    }
+    vault.person("type", event_type.name.as_bytes())
+}
+
+/// The pseudonym of a person as a field names it: voters by state and id, addresses and numbers without regard to how
+/// they are written, everything else within its type.
+pub fn named_person(
+    vault: &Vault,
+    event_type: &str,
+    field: &str,
+    named: &str,
+    state: Option<&str>,
+) -> Person {
+    match field {
+        "voter_id" => {
+            let state = state.unwrap_or_default().to_ascii_uppercase();
+            vault.person("voter", format!("{state}/{named}").as_bytes())
+        }
+        "email" => vault.person("email", named.trim().to_lowercase().as_bytes()),
+        "phone" => {
+            let digits: String = named.chars().filter(char::is_ascii_digit).collect();
+            vault.person("phone", digits[digits.len().saturating_sub(10)..].as_bytes())
+        }
+        _ => vault.person(&format!("{event_type}/{field}"), named.as_bytes()),
+    }
+}
