@@ -262,7 +262,7 @@ impl Shared {
 }
 
 impl Queue for Journal {
-    fn append(&self, batch: Batch) -> BoxFuture<'_, Result<(), Error>> {
+    fn append(&self, batch: Batch) -> BoxFuture<'static, Result<(), Error>> {
         let mut durable = self.shared.durable.subscribe();
         let mut failures = self.shared.failures.subscribe();
         let (end, before) = {

@@ -1,6 +1,5 @@
-//! The books of one type: for every hour of receipt how many events came in, landed, died, or were there already. They are
-//! written before the table's commit, with the page before beside them: whichever of the two the table's position names
-//! is the true one after a crash.
+//! The books of one type: for every hour of receipt how many events came in, landed, died, or were there already. Open hours
+//! are committed with the table itself, so that no crash parts them from it; closed ones lie in a file of their own.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,17 +24,12 @@ pub struct Hour {
     pub late: BTreeMap<String, u64>,
 }
 
-/// The books as they stood when the table had everything before a position.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Page {
-    pub position: u64,
-    pub hours: BTreeMap<String, Hour>,
-}
+/// Hours that may still change; they travel in the table's own commits, as a note beside the position that they belong to.
+pub type Page = BTreeMap<String, Hour>;
 
 pub struct Ledger {
-    folder: PathBuf,
-    before: Page,
-    now: Page,
+    path: PathBuf,
+    page: Page,
     /// Hours that will not change any more.
     closed: BTreeMap<String, Hour>,
 }
@@ -58,72 +52,51 @@ pub fn hour_of(milliseconds: u64) -> String {
 }
 
 impl Ledger {
-    /// Opens the books at the page that belongs to the table's position.
-    pub fn open(folder: &Path, position: u64) -> Result<Ledger, Error> {
-        let path = folder.join("ledger.json");
-        let pages: Vec<Page> = match std::fs::read(&path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|cause| failed("read", &path, cause.into()))?
-            }
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(cause) => return Err(failed("read", &path, cause)),
-        };
-        let mut closed = BTreeMap::new();
+    /// Opens the books at the page that came with the table's position.
+    pub fn open(folder: &Path, page: Page) -> Ledger {
         let path = folder.join("hours.ndjson");
+        let mut closed = BTreeMap::new();
         for line in std::fs::read_to_string(&path).unwrap_or_default().lines() {
             // A line that was cut off by a crash is written again: its hour is still on the page.
             if let Ok(hour) = serde_json::from_str::<ClosedHour>(line) {
                 closed.insert(hour.hour, hour.figures);
             }
         }
-        let now = pages.into_iter().find(|page| page.position == position);
-        let now = now.unwrap_or(Page { position, ..Page::default() });
-        Ok(Ledger { folder: folder.to_path_buf(), before: now.clone(), now, closed })
+        Ledger { path, page, closed }
     }
 
-    /// A page to write on, as the books stand now.
-    pub fn page(&self) -> Page {
-        self.now.clone()
-    }
-
-    /// Writes the page that will hold once the table is committed up to its position.
-    pub fn prepare(&mut self, next: &Page) -> Result<(), Error> {
-        let fail = |cause| failed("write", &self.folder.join("ledger.json"), cause);
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(fail)?;
-        let bytes = serde_json::to_vec(&[&self.now, next]).map_err(|cause| fail(cause.into()))?;
-        file.write_all(&bytes).and_then(|()| file.as_file().sync_data()).map_err(fail)?;
-        file.persist(self.folder.join("ledger.json")).map_err(|error| fail(error.error))?;
-        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(fail)
-    }
-
-    /// The table is committed: the page holds. Hours that ended before `open_from` are put away.
-    pub fn turn(&mut self, next: Page, open_from: &str) -> Result<(), Error> {
-        self.before = std::mem::replace(&mut self.now, next);
-        let ended: Vec<String> =
-            self.now.hours.range(..open_from.to_string()).map(|(hour, _)| hour.clone()).collect();
-        // The page before must have them too, or a crash now would bring them back unfinished.
-        let settled = ended.iter().all(|hour| self.before.hours.get(hour) == self.now.hours.get(hour));
-        if ended.is_empty() || !settled {
-            return Ok(());
-        }
-        let path = self.folder.join("hours.ndjson");
-        let fail = |cause| failed("write", &path, cause);
-        let mut file = File::options().create(true).append(true).open(&path).map_err(fail)?;
-        for hour in ended {
-            if let Some(figures) = self.now.hours.remove(&hour) {
-                self.closed.insert(hour.clone(), figures.clone());
-                let line = serde_json::to_string(&ClosedHour { hour, figures })
-                    .map_err(|cause| fail(cause.into()))?;
+    /// A page to write on, as the books stand now, without the hours that ended before `open_from`: they are put away.
+    pub fn page(&mut self, open_from: &str) -> Result<Page, Error> {
+        let open = self.page.split_off(open_from);
+        let ended = std::mem::replace(&mut self.page, open);
+        if !ended.is_empty() {
+            let fail = |cause| failed("write", &self.path, cause);
+            let mut file = File::options().create(true).append(true).open(&self.path).map_err(fail)?;
+            for (hour, figures) in ended {
+                let line = ClosedHour { hour: hour.clone(), figures: figures.clone() };
+                let line = serde_json::to_string(&line).map_err(|cause| fail(cause.into()))?;
                 writeln!(file, "{line}").map_err(fail)?;
+                self.closed.insert(hour, figures);
             }
+            file.sync_all().map_err(fail)?;
         }
-        file.sync_data().map_err(fail)
+        Ok(self.page.clone())
+    }
+
+    /// An hour of a page to go on from: that of the page, or one that was put away and gets more.
+    pub fn hour(&self, page: &mut Page, hour: &str) -> Hour {
+        page.remove(hour).or_else(|| self.closed.get(hour).cloned()).unwrap_or_default()
+    }
+
+    /// The table is committed with this page.
+    pub fn turn(&mut self, page: Page) {
+        self.page = page;
     }
 
     /// Every hour, closed and open.
     pub fn hours(&self) -> BTreeMap<String, Hour> {
         let mut hours = self.closed.clone();
-        hours.extend(self.now.hours.clone());
+        hours.extend(self.page.clone());
         hours
     }
 }

@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod batch;
 pub mod journal;
+mod json;
 pub mod ledger;
 mod line;
 pub mod queue;
@@ -234,7 +235,7 @@ impl Delivery {
     pub async fn accept(&self, sorted: Sorted) -> Result<Receipt, Error> {
         let mut receipt = Receipt { unreadable: sorted.unreadable, ..Receipt::default() };
         let (mut appends, mut shares) = (Vec::new(), Vec::new());
-        for (line, batch) in &sorted.lines {
+        for (line, batch) in sorted.lines {
             let (count, bytes) = (batch.len(), batch.bytes().len());
             let admitted = match self.room.share(line.priority(), bytes as u64) {
                 None => Err(Duration::from_secs(1)),
@@ -246,7 +247,8 @@ impl Delivery {
             match admitted {
                 Ok(()) => {
                     receipt.accepted += count as u64;
-                    appends.push((line, batch));
+                    // The records are taken in at once; only the answer waits for the disk.
+                    appends.push(line.queue.append(batch));
                 }
                 Err(wait) => {
                     let retry_after = wait.as_secs_f64().ceil().max(1.0) as u64;
@@ -254,8 +256,6 @@ impl Delivery {
                 }
             }
         }
-        // An append takes its records in at once; only its answer waits for the disk.
-        let appends = appends.into_iter().map(|(line, batch)| line.queue.append(batch.clone()));
         join_all(appends).await.into_iter().collect::<Result<(), Error>>()?;
         Ok(receipt)
     }

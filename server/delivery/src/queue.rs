@@ -26,7 +26,7 @@ impl Block {
 /// A durable queue. Positions are whole numbers from 0, one a record, without gaps that hold a record.
 pub trait Queue: Send + Sync {
     /// Takes records in. The future is done when all of them would survive the death of this process and of the machine.
-    fn append(&self, batch: Batch) -> BoxFuture<'_, Result<(), Error>>;
+    fn append(&self, batch: Batch) -> BoxFuture<'static, Result<(), Error>>;
 
     /// Durable records from a position on, about `most` bytes of them or one block; none where there are none.
     fn read(&self, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<Block>, Error>>;

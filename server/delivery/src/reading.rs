@@ -2,17 +2,14 @@
 //! that need not be. What is wrong is told by reason and place, never by value.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use bellwether_schema::events::{EventField, EventType, FieldType};
 use chrono::{DateTime, NaiveDate};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+
+use crate::json::{self, Broken, DEEPEST, text};
 
 /// Largest event, in bytes.
 pub const LARGEST: usize = 1 << 20;
-/// Objects and lists that may lie in each other.
-const DEEPEST: usize = 64;
 /// An event may be this far ahead of the server's clock, in milliseconds.
 const AHEAD: u64 = 24 * 3600 * 1000;
 /// Longest id of an event, in bytes.
@@ -61,104 +58,32 @@ pub struct Event<'a> {
 /// How to read events of one type.
 pub struct Plan {
     pub event_type: EventType,
+    /// Places of the fields that name the person, in the order of the type, and of the state where there is one.
+    pub subject: Vec<usize>,
+    pub state: Option<usize>,
     root: Node,
 }
 
 #[derive(Default)]
-struct Node(BTreeMap<String, Child>);
+struct Node(Vec<(String, Child)>);
 
 enum Child {
     Leaf(usize),
     Object(Node),
 }
 
-/// What type a record says that it is of; none where it is no JSON object or does not say.
+/// What type a record says that it is of; none where it does not say before it ceases to be a JSON object. What follows
+/// the type is not looked at here.
 pub fn type_of(record: &[u8]) -> Option<Cow<'_, str>> {
-    let mut reader = serde_json::Deserializer::from_slice(record);
-    let found = Head.deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
+    let mut found = None;
+    let _ = json::members(record, |name, raw| {
+        let is_type = name == "type";
+        if is_type {
+            found = std::str::from_utf8(&record[raw]).ok().and_then(json::text);
+        }
+        !is_type
+    });
     found
-}
-
-struct Head;
-
-impl<'de> DeserializeSeed<'de> for Head {
-    type Value = Option<Cow<'de, str>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Head {
-    type Value = Option<Cow<'de, str>>;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(name) = map.next_key_seed(Text)? {
-            if name == "type" {
-                found = map.next_value_seed(TextOrOther)?;
-            } else {
-                map.next_value::<serde::de::IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// A text, borrowed where it holds no escapes.
-struct Text;
-
-impl<'de> DeserializeSeed<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("a text")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_string()))
-    }
-}
-
-/// A text, or nothing where something else stands.
-struct TextOrOther;
-
-impl<'de> DeserializeSeed<'de> for TextOrOther {
-    type Value = Option<Cow<'de, str>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let raw: &'de RawValue = serde::Deserialize::deserialize(deserializer)?;
-        match raw.get().starts_with('"') {
-            true => text(raw.get()).map(Some).ok_or_else(|| D::Error::custom("a text")),
-            false => Ok(None),
-        }
-    }
-}
-
-/// A JSON text as it reads; borrowed where it holds no escapes.
-fn text(raw: &str) -> Option<Cow<'_, str>> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
-        return Some(Cow::Borrowed(inner));
-    }
-    serde_json::from_str(raw).ok().map(Cow::Owned)
 }
 
 impl Plan {
@@ -168,15 +93,21 @@ impl Plan {
             let mut node = &mut root;
             let (last, above) = field.path.split_last().expect("a field has a path");
             for name in above {
-                let child = node.0.entry(name.clone()).or_insert_with(|| Child::Object(Node::default()));
-                match child {
+                let known = node.0.iter().position(|(known, _)| known == name);
+                let at = known.unwrap_or_else(|| {
+                    node.0.push((name.clone(), Child::Object(Node::default())));
+                    node.0.len() - 1
+                });
+                match &mut node.0[at].1 {
                     Child::Object(inner) => node = inner,
                     Child::Leaf(_) => unreachable!("a property is an object or a leaf"),
                 }
             }
-            node.0.insert(last.clone(), Child::Leaf(at));
+            node.0.push((last.clone(), Child::Leaf(at)));
         }
-        Plan { event_type, root }
+        let place = |name: &str| event_type.fields.iter().position(|field| field.name == name);
+        let subject = event_type.subject.iter().filter_map(|name| place(name)).collect();
+        Plan { subject, state: place("state"), event_type, root }
     }
 
     /// Reads a record. `received` is in milliseconds since 1970. The event is filled anew; its memory is used again.
@@ -193,26 +124,13 @@ impl Plan {
         let Ok(record) = std::str::from_utf8(record) else {
             return fault("invalid_utf8", "the event is not UTF-8 text");
         };
-        let mut reader = serde_json::Deserializer::from_str(record);
         let mut envelope = Envelope::default();
-        let top = Top { plan: self, event, envelope: &mut envelope };
-        let outcome = top.deserialize(&mut reader).and_then(|()| reader.end());
-        if let Err(error) = outcome {
-            // The library's own words would repeat a value.
-            let place = format!("line {} column {}", error.line(), error.column());
-            return match error.is_data() {
-                true => fault("not_an_object", format!("an event is a JSON object; {place}")),
-                false => fault("not_json", format!("the event is not JSON; {place}")),
-            };
-        }
+        self.members(record, &self.root, event, Some(&mut envelope))?;
         if let Some(data) = envelope.data {
             if !data.starts_with('{') {
                 return fault("wrong_type", "data: an object is asked for");
             }
-            object(data, &self.root, event)?;
-        }
-        if event.more.iter().any(|(_, raw)| too_deep(raw)) {
-            return fault("too_deep", format!("more than {DEEPEST} objects and lists in each other"));
+            self.members(data, &self.root, event, None)?;
         }
         event.id = match envelope.id {
             None | Some("null") => None,
@@ -245,6 +163,64 @@ impl Plan {
         }
         Ok(())
     }
+
+    /// Sorts the members of an object into the event: to the envelope, where it is the outermost, to the fields, and to
+    /// what the type does not know.
+    fn members<'a>(
+        &self,
+        text: &'a str,
+        node: &Node,
+        event: &mut Event<'a>,
+        mut envelope: Option<&mut Envelope<'a>>,
+    ) -> Result<(), Fault> {
+        let mut inner = Ok(());
+        let outcome = json::members(text.as_bytes(), |name, raw| {
+            let raw = &text[raw];
+            if let Some(envelope) = envelope.as_deref_mut() {
+                match &*name {
+                    "type" | "datacontenttype" => return true,
+                    "specversion" => envelope.is_cloud_event = true,
+                    "id" | "event_id" | "messageId" => envelope.id = Some(raw),
+                    "time" | "ts" | "timestamp" | "occurred_at" => envelope.time = Some(raw),
+                    "data" if node.find("data").is_none() => envelope.data = Some(raw),
+                    _ => inner = self.member(name, raw, node, event),
+                }
+            } else {
+                inner = self.member(name, raw, node, event);
+            }
+            inner.is_ok()
+        });
+        inner?;
+        outcome.or_else(|broken| match broken {
+            Broken::At(byte) => fault("not_json", format!("the event is not JSON; byte {byte}")),
+            Broken::TooDeep => {
+                fault("too_deep", format!("more than {DEEPEST} objects and lists in each other"))
+            }
+            Broken::NoObject => fault("not_an_object", "an event is a JSON object"),
+        })
+    }
+
+    fn member<'a>(
+        &self,
+        name: Cow<'a, str>,
+        raw: &'a str,
+        node: &Node,
+        event: &mut Event<'a>,
+    ) -> Result<(), Fault> {
+        match node.find(&name) {
+            Some(Child::Leaf(at)) => event.raw[*at] = Some(raw),
+            Some(Child::Object(node)) if raw.starts_with('{') => self.members(raw, node, event, None)?,
+            _ => event.more.push((name, raw)),
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    fn find(&self, name: &str) -> Option<&Child> {
+        // A type has some dozen fields: lengths that differ decide nearly all comparisons.
+        self.0.iter().find(|(known, _)| known == name).map(|(_, child)| child)
+    }
 }
 
 #[derive(Default)]
@@ -253,113 +229,6 @@ struct Envelope<'a> {
     time: Option<&'a str>,
     data: Option<&'a str>,
     is_cloud_event: bool,
-}
-
-/// Reads the outermost object: the envelope and, where the fields are not in `data`, the fields.
-struct Top<'p, 'e, 'a> {
-    plan: &'p Plan,
-    event: &'e mut Event<'a>,
-    envelope: &'e mut Envelope<'a>,
-}
-
-impl<'a> DeserializeSeed<'a> for Top<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Top<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(Text)? {
-            let value: &'a RawValue = map.next_value()?;
-            let raw = value.get();
-            match &*name {
-                "type" | "datacontenttype" => {}
-                "specversion" => self.envelope.is_cloud_event = true,
-                "id" | "event_id" | "messageId" => self.envelope.id = Some(raw),
-                "time" | "ts" | "timestamp" | "occurred_at" => self.envelope.time = Some(raw),
-                "data" if !self.plan.root.0.contains_key("data") => self.envelope.data = Some(raw),
-                _ => match self.plan.root.0.get(&*name) {
-                    Some(Child::Leaf(at)) => self.event.raw[*at] = Some(raw),
-                    Some(Child::Object(node)) if raw.starts_with('{') => {
-                        inner(raw, node, self.event).map_err(A::Error::custom)?;
-                    }
-                    _ => self.event.more.push((name, raw)),
-                },
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Reads an object within an event by the part of the plan that is for it.
-struct Inner<'p, 'e, 'a> {
-    node: &'p Node,
-    event: &'e mut Event<'a>,
-}
-
-impl<'a> DeserializeSeed<'a> for Inner<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Inner<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(Text)? {
-            let value: &'a RawValue = map.next_value()?;
-            match self.node.0.get(&*name) {
-                Some(Child::Leaf(at)) => self.event.raw[*at] = Some(value.get()),
-                Some(Child::Object(node)) if value.get().starts_with('{') => {
-                    inner(value.get(), node, self.event).map_err(A::Error::custom)?;
-                }
-                _ => self.event.more.push((name, value.get())),
-            }
-        }
-        Ok(())
-    }
-}
-
-fn inner<'a>(raw: &'a str, node: &Node, event: &mut Event<'a>) -> Result<(), serde_json::Error> {
-    Inner { node, event }.deserialize(&mut serde_json::Deserializer::from_str(raw))
-}
-
-fn object<'a>(raw: &'a str, node: &Node, event: &mut Event<'a>) -> Result<(), Fault> {
-    inner(raw, node, event).or_else(|_| fault("not_json", "data is not a JSON object"))
-}
-
-fn too_deep(raw: &str) -> bool {
-    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0_usize, false, false);
-    for byte in raw.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !quoted => depth -= 1,
-            _ => {}
-        }
-    }
-    deepest > DEEPEST
 }
 
 /// A time as RFC 3339, or a number since 1970: seconds, milliseconds or microseconds by its size. In microseconds.
@@ -448,9 +317,6 @@ fn value<'a>(field: &EventField, raw: Option<&'a str>) -> Result<Value<'a>, Faul
             Ok(Value::Date((day - NaiveDate::default()).num_days() as i32))
         }
         FieldType::Json => match raw.starts_with(['{', '[']) {
-            true if too_deep(raw) => {
-                fault("too_deep", format!("{name}: more than {DEEPEST} objects and lists in each other"))
-            }
             true => Ok(Value::Text(Cow::Borrowed(raw))),
             false => wrong("an object or a list"),
         },
@@ -524,5 +390,10 @@ mod tests {
         assert_eq!(type_of(br#"{"a": [1, {}], "type": "x"}"#).as_deref(), Some("x"));
         assert_eq!(type_of(br#"{"type": 3}"#), None);
         assert_eq!(type_of(b"no"), None);
+        assert_eq!(
+            type_of(br#"{"type": "x", broken"#).as_deref(),
+            Some("x"),
+            "its own queue tells what is wrong"
+        );
     }
 }

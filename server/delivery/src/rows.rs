@@ -184,6 +184,10 @@ impl Rows {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.id_ends.is_empty()
+    }
+
     pub fn push(&mut self, event_type: &EventType, event: &Event, place: &Place) {
         self.ids.extend_from_slice(place.id.as_bytes());
         self.id_ends.push(self.ids.len());

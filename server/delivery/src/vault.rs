@@ -113,12 +113,27 @@ impl Vault {
     }
 
     /// The pseudonym of who is named so. `kind` keeps names of different kinds apart.
-    pub fn person(&self, kind: &str, name: &[u8]) -> Person {
-        let mut hasher = blake3::Hasher::new_keyed(&self.pepper);
-        hasher.update(kind.as_bytes()).update(&[0]).update(name);
-        let mut short = [0; 16];
-        hasher.finalize_xof().fill(&mut short);
-        Person(Key::from_be_bytes(short))
+    pub fn person(&self, kind: &str, name: &[&[u8]]) -> Person {
+        let mut text = [0_u8; 128];
+        let mut length = 0;
+        let parts = [kind.as_bytes(), &[0]];
+        let whole = parts.iter().chain(name).try_for_each(|part| {
+            text.get_mut(length..length + part.len())?.copy_from_slice(part);
+            length += part.len();
+            Some(())
+        });
+        let hash = match whole {
+            // Nearly all names are short: one call hashes them.
+            Some(()) => blake3::keyed_hash(&self.pepper, &text[..length]),
+            None => {
+                let mut hasher = blake3::Hasher::new_keyed(&self.pepper);
+                parts.iter().chain(name).for_each(|part| {
+                    hasher.update(part);
+                });
+                hasher.finalize()
+            }
+        };
+        Person(Key::from_be_bytes(*hash.as_bytes().first_chunk().expect("32 bytes have 16")))
     }
 
     /// The keys of persons, made for those who have none; none for those who were erased. Call [`Vault::sync`] before
@@ -268,7 +283,7 @@ mod tests {
     fn what_is_sealed_opens_until_the_key_is_erased_and_the_key_is_on_no_disk_then() {
         let folder = tempfile::tempdir().expect("a folder");
         let vault = Vault::open(folder.path()).expect("opens");
-        let (ada, bob) = (vault.person("voter", b"1"), vault.person("voter", b"2"));
+        let (ada, bob) = (vault.person("voter", &[b"1"]), vault.person("voter", &[b"2"]));
         let keys = vault.keys(&[ada, bob]).expect("keys");
         let (mut sealer, mut sealed) = (Sealer::new().expect("random"), Vec::new());
         sealer.seal(&keys[0].expect("a key"), b"a.b", b"hello", &mut sealed).expect("seals");

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellwether_lake::{Growing, Piece};
-use bellwether_schema::events::Priority;
+use bellwether_schema::events::{EventType, Priority};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use crate::ledger::{Ledger, Page, hour_of};
+use crate::ledger::{Hour, Ledger, Page, hour_of};
 use crate::line::Line;
 use crate::queue::{Block, Queue};
 use crate::reading::{Event, Fault, Plan, Value};
@@ -73,8 +73,9 @@ impl Worker {
         let (ids, ids_cover) = Runs::open(&folder.join("ids"))?;
         let staging = table.staging().unwrap_or_else(|| folder.to_path_buf()).join(".staging");
         let _ = std::fs::remove_dir_all(&staging);
-        let seed = (vault.person("seed", line.name.as_bytes()).0 >> 64) as u64;
-        let ledger = Ledger::open(folder, position)?;
+        let seed = (vault.person("seed", &[line.name.as_bytes()]).0 >> 64) as u64;
+        let page = table.note().cloned().and_then(|note| serde_json::from_value(note).ok());
+        let ledger = Ledger::open(folder, page.unwrap_or_default());
         let mut worker = Worker {
             line,
             vault,
@@ -122,7 +123,7 @@ impl Worker {
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 5);
         let mut durable = self.queue.durable();
         let pace = pace(self.line.priority());
-        let mut landed = Instant::now() - pace;
+        let mut landed = Instant::now();
         let mut wait = BACK_OFF.0;
         loop {
             let stopping = stop.is_cancelled();
@@ -205,8 +206,7 @@ impl Worker {
             self.table.grow(plan.event_type.stored());
         }
         let started = Instant::now();
-        let sorted = self.sort(&plan, &blocks)?;
-        let Sorted { rows, dead, ids, page, landed } = sorted;
+        let Sorted { rows, dead, ids, page, landed } = self.sort(&plan, &blocks)?;
         let (mut pieces, mut dead_pieces) = (Vec::new(), Vec::new());
         for (hour, rows) in rows {
             let path = self.staging.join(format!("{end}-{hour}.parquet"));
@@ -218,19 +218,19 @@ impl Worker {
             rows.write(&plan.event_type.name, self.dead.table(), &self.vault, &path)?;
             dead_pieces.push(Piece { partition: hour, file: path });
         }
-        // First what opens it, then what tells of it, then the table: each counts only by the one after it.
+        // First what opens it, then the dead, then the table: each counts only by the one after it.
         self.vault.sync()?;
-        self.ledger.prepare(&page)?;
         if !dead_pieces.is_empty() {
-            runtime.block_on(self.dead.append(dead_pieces, end))?;
+            runtime.block_on(self.dead.append(dead_pieces, end, serde_json::Value::Null))?;
         }
         let count = ids.len();
-        runtime.block_on(self.table.append(pieces, end))?;
+        let note = serde_json::to_value(&page).unwrap_or_default();
+        runtime.block_on(self.table.append(pieces, end, note))?;
         for id in ids {
             self.ids.insert(id, []);
         }
         self.position = end;
-        self.ledger.turn(page, &hour_of(crate::now()))?;
+        self.ledger.turn(page);
         if self.ids.unspilled() >= IDS {
             self.spill_ids(runtime)?;
         }
@@ -241,35 +241,33 @@ impl Worker {
     }
 
     /// Sorts records into rows of the table, dead letters and those that were there already.
-    fn sort(&self, plan: &Plan, blocks: &[Block]) -> Result<Sorted, Error> {
+    fn sort(&mut self, plan: &Plan, blocks: &[Block]) -> Result<Sorted, Error> {
         let dead_from = self.dead.position().unwrap_or(0);
+        // An hour is put away a good while after its end: the clock may be set.
+        let page = self.ledger.page(&hour_of(crate::now() - 2 * 3_600_000))?;
         let mut sorted = Sorted {
             rows: BTreeMap::new(),
             dead: BTreeMap::new(),
             ids: HashSet::default(),
-            page: self.ledger.page(),
+            page,
             landed: Vec::new(),
         };
         let event_type = &plan.event_type;
         let late_after = u64::from(event_type.late_after_minutes) * 60_000;
         let watched = self.line.is_watched();
-        let (mut hour, mut hour_began) = (String::new(), u64::MAX);
-        // Filled anew by every record of a block; its memory is used again.
+        let mut current: Option<Current> = None;
         for block in blocks {
+            // Filled anew by every record of a block; its memory is used again.
             let mut event = Event::default();
             for (number, (received, record)) in (block.first..).zip(block.batch.records()) {
                 if number < self.position {
                     continue;
                 }
-                if received / 3_600_000 != hour_began {
-                    hour_began = received / 3_600_000;
-                    hour = hour_of(received);
+                if current.as_ref().is_none_or(|current| current.number != received / 3_600_000) {
+                    sorted.put_away(current.take());
+                    current = Some(Current::open(&mut sorted, &self.ledger, received, event_type));
                 }
-                // Looked up, not made anew, for each event but the first of an hour.
-                if !sorted.page.hours.contains_key(&hour) {
-                    sorted.page.hours.insert(hour.clone(), Default::default());
-                }
-                let figures = sorted.page.hours.get_mut(&hour).expect("made above");
+                let Current { hour, figures, rows, late_hour, .. } = current.as_mut().expect("opened above");
                 figures.received += 1;
                 match read(plan, record, received, &mut event) {
                     Err(fault) => {
@@ -293,14 +291,18 @@ impl Worker {
                         let own_end = (occurred.div_euclid(3_600_000_000) + 1) * 3_600_000;
                         let late = received as i64 > own_end + late_after as i64;
                         if late {
-                            *figures.late.entry(hour_of((own_end - 1).max(0) as u64)).or_default() += 1;
+                            let own = (own_end - 1).max(0) as u64;
+                            if late_hour.0 != own / 3_600_000 {
+                                *late_hour = (own / 3_600_000, hour_of(own));
+                            }
+                            match figures.late.get_mut(&late_hour.1) {
+                                Some(count) => *count += 1,
+                                None => drop(figures.late.insert(late_hour.1.clone(), 1)),
+                            }
                         }
                         let person = person_of(&self.vault, plan, &event);
                         let place = Place { id: &id, occurred, received, late, person };
-                        if !sorted.rows.contains_key(&hour) {
-                            sorted.rows.insert(hour.clone(), Rows::new(event_type));
-                        }
-                        sorted.rows.get_mut(&hour).expect("made above").push(event_type, &event, &place);
+                        rows.push(event_type, &event, &place);
                         if watched {
                             sorted.landed.push(Landed::new(event_type, &event, occurred, received));
                         }
@@ -308,7 +310,7 @@ impl Worker {
                 }
             }
         }
-        sorted.page.position = blocks.last().map_or(self.position, Block::end);
+        sorted.put_away(current);
         Ok(sorted)
     }
 
@@ -324,7 +326,7 @@ impl Worker {
                 Some(named_person(&self.vault, &plan.event_type.name, name, &named, state))
             })
         };
-        subject().unwrap_or_else(|| self.vault.person("letter", blake3::hash(record).as_bytes()))
+        subject().unwrap_or_else(|| self.vault.person("letter", &[blake3::hash(record).as_bytes()]))
     }
 }
 
@@ -335,6 +337,36 @@ struct Sorted {
     ids: HashSet<u128, ByKey>,
     page: Page,
     landed: Vec<Landed>,
+}
+
+/// The hour that is being filled.
+struct Current {
+    /// Hours since 1970.
+    number: u64,
+    hour: String,
+    figures: Hour,
+    rows: Rows,
+    /// The hour that the last late event belongs to.
+    late_hour: (u64, String),
+}
+
+impl Current {
+    fn open(sorted: &mut Sorted, ledger: &Ledger, received: u64, event_type: &EventType) -> Current {
+        let hour = hour_of(received);
+        let figures = ledger.hour(&mut sorted.page, &hour);
+        let rows = sorted.rows.remove(&hour).unwrap_or_else(|| Rows::new(event_type));
+        Current { number: received / 3_600_000, hour, figures, rows, late_hour: (u64::MAX, String::new()) }
+    }
+}
+
+impl Sorted {
+    fn put_away(&mut self, current: Option<Current>) {
+        let Some(Current { hour, figures, rows, .. }) = current else { return };
+        if !rows.is_empty() {
+            self.rows.insert(hour.clone(), rows);
+        }
+        self.page.insert(hour, figures);
+    }
 }
 
 /// Reads a record; one that breaks the reader is a dead letter like any other.
@@ -381,20 +413,17 @@ fn id_key(seed: u64, id: &str) -> u128 {
 
 /// Who an event is of: the first of the type's subjects that it has; of nobody: the type's own key seals it.
 fn person_of(vault: &Vault, plan: &Plan, event: &Event) -> Person {
-    let event_type = &plan.event_type;
-    let text = |name: &str| {
-        let at = event_type.fields.iter().position(|field| field.name == name)?;
-        match &event.values[at] {
-            Value::Text(text) if !text.is_empty() => Some(text),
-            _ => None,
-        }
+    let text = |at: usize| match &event.values[at] {
+        Value::Text(text) if !text.is_empty() => Some(&**text),
+        _ => None,
     };
-    for name in &event_type.subject {
-        if let Some(named) = text(name) {
-            return named_person(vault, &event_type.name, name, named, text("state").map(|state| &**state));
+    for at in &plan.subject {
+        if let Some(named) = text(*at) {
+            let field = &plan.event_type.fields[*at].name;
+            return named_person(vault, &plan.event_type.name, field, named, plan.state.and_then(text));
         }
     }
-    vault.person("type", event_type.name.as_bytes())
+    vault.person("type", &[plan.event_type.name.as_bytes()])
 }
 
 /// The pseudonym of a person as a field names it: voters by state and id, addresses and numbers without regard to how
@@ -408,14 +437,18 @@ pub fn named_person(
 ) -> Person {
     match field {
         "voter_id" => {
-            let state = state.unwrap_or_default().to_ascii_uppercase();
-            vault.person("voter", format!("{state}/{named}").as_bytes())
+            let state = state.unwrap_or_default().as_bytes();
+            let mut code = [0; 8];
+            let length = state.len().min(code.len());
+            code[..length].copy_from_slice(&state[..length]);
+            code.make_ascii_uppercase();
+            vault.person("voter", &[&code[..length], b"/", named.as_bytes()])
         }
-        "email" => vault.person("email", named.trim().to_lowercase().as_bytes()),
+        "email" => vault.person("email", &[named.trim().to_lowercase().as_bytes()]),
         "phone" => {
             let digits: String = named.chars().filter(char::is_ascii_digit).collect();
-            vault.person("phone", digits[digits.len().saturating_sub(10)..].as_bytes())
+            vault.person("phone", &[digits[digits.len().saturating_sub(10)..].as_bytes()])
         }
-        _ => vault.person(&format!("{event_type}/{field}"), named.as_bytes()),
+        _ => vault.person(field, &[event_type.as_bytes(), b"/", named.as_bytes()]),
     }
 }

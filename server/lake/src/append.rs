@@ -4,6 +4,7 @@
 //! `txn` action): whoever goes on after a crash asks the table, and nothing lands twice.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bellwether_schema::catalog::Table;
@@ -14,14 +15,17 @@ use deltalake_core::protocol::checkpoints;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTable, DeltaTableError};
 use object_store::ObjectStoreExt;
+use serde_json::Value;
 
-use crate::commit::{failed, folder_safe, grown, move_synced, properties, rows_of};
+use crate::commit::{failed, folder_safe, grown, properties, rows_of};
 use crate::{DataFile, Error, Lake, stats};
 
 /// Versions after which the log is summed up, so that readers need not read all of it.
 const CHECKPOINT: u64 = 64;
 /// Who the position is of, in the log.
 const QUEUE: &str = "bellwether-delivery";
+/// Where the note stands in a commit's information.
+const NOTE: &str = "bellwetherNote";
 
 /// A table that is appended to. One process at a time holds it.
 pub struct Growing {
@@ -30,6 +34,7 @@ pub struct Growing {
     /// None until something is appended: a type of which nothing ever happened has no table.
     delta: Option<DeltaTable>,
     position: Option<i64>,
+    note: Option<Value>,
 }
 
 /// A new file of one partition, on local disk, and its rows.
@@ -47,7 +52,7 @@ impl Lake {
             Some(folder) => folder.join("tables").join(&name).join("_delta_log").is_dir(),
             None => true,
         };
-        let mut delta = None;
+        let (mut delta, mut note) = (None, None);
         if known {
             let mut found = self.delta(&name)?;
             match found.load().await {
@@ -56,13 +61,14 @@ impl Lake {
                     let store = found.log_store();
                     let moved = state.transaction_version(store.as_ref(), QUEUE).await;
                     position = moved.map_err(|cause| failed("read the position", &name, cause))?;
+                    note = note_of(&found).await?;
                     delta = Some(found);
                 }
                 Err(DeltaTableError::NotATable(_)) => {}
                 Err(cause) => return Err(failed("read the log", &name, cause)),
             }
         }
-        Ok(Growing { lake: self.clone(), table, delta, position })
+        Ok(Growing { lake: self.clone(), table, delta, position, note })
     }
 }
 
@@ -70,6 +76,11 @@ impl Growing {
     /// Position of the queue before which everything is in the table; none where nothing was appended yet.
     pub fn position(&self) -> Option<u64> {
         self.position.map(|position| position as u64)
+    }
+
+    /// What the newest commit that moved the position noted with it.
+    pub fn note(&self) -> Option<&Value> {
+        self.note.as_ref()
     }
 
     pub fn table(&self) -> &Table {
@@ -110,8 +121,9 @@ impl Growing {
         }
     }
 
-    /// Adds files and moves the position, at once. Gives the new version.
-    pub async fn append(&mut self, pieces: Vec<Piece>, position: u64) -> Result<u64, Error> {
+    /// Adds files, moves the position and notes what belongs to it, at once. Gives the new version.
+    pub async fn append(&mut self, pieces: Vec<Piece>, position: u64, note: Value) -> Result<u64, Error> {
+        self.note = Some(note);
         self.change(pieces, &[], Some(position)).await
     }
 
@@ -143,7 +155,9 @@ impl Growing {
             actions.extend(removed.map(|file| Action::Remove(file.remove_action(true))));
         }
         actions.extend(grown(&self.table, state)?.map(Action::Metadata));
-        let mut properties = properties();
+        // Every commit carries the note on, so that the newest one has it.
+        let note = self.note.clone().map(|note| (NOTE.to_string(), note));
+        let mut properties = properties().with_metadata(note);
         if let Some(position) = position {
             let moved = Transaction::new_with_last_update(
                 QUEUE,
@@ -163,7 +177,7 @@ impl Growing {
             .await
             .map_err(|cause| failed("append", &name, cause))?;
         let version = committed.version();
-        self.lake.sync_log(&name, version).map_err(|cause| failed("sync the log", &name, cause))?;
+        self.lake.sync_commit(&name, version).map_err(|cause| failed("sync the log", &name, cause))?;
         delta.state = Some(committed.snapshot());
         if let Some(position) = position {
             self.position = Some(position as i64);
@@ -186,7 +200,7 @@ impl Growing {
         match &self.lake.folder {
             Some(folder) => {
                 let target = folder.join("tables").join(&self.table.name).join(&path);
-                move_synced(&piece.file, &target).map_err(|cause| fail(cause.into()))?;
+                settle(&piece.file, &target).map_err(|cause| fail(cause.into()))?;
             }
             None => {
                 let bytes = std::fs::read(&piece.file).map_err(|cause| fail(cause.into()))?;
@@ -204,4 +218,30 @@ impl Growing {
             ..Add::default()
         })
     }
+}
+
+/// The note of a table's newest commit.
+async fn note_of(delta: &DeltaTable) -> Result<Option<Value>, Error> {
+    let Some(version) = delta.version() else { return Ok(None) };
+    let read = delta.log_store().read_commit_entry(version).await;
+    let bytes = read.map_err(|cause| failed("read the newest commit", "events", cause))?;
+    let lines = bytes.as_deref().unwrap_or_default().split(|byte| *byte == b'\n');
+    let mut actions = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    Ok(actions.find_map(|mut action| Some(action.get_mut("commitInfo")?.get_mut(NOTE)?.take())))
+}
+
+/// Moves a file to its place for good: its bytes and its name survive.
+fn settle(from: &Path, to: &Path) -> std::io::Result<()> {
+    let parent = to.parent().unwrap_or(to);
+    let is_new = !parent.is_dir();
+    std::fs::create_dir_all(parent)?;
+    File::open(from)?.sync_all()?;
+    std::fs::rename(from, to)?;
+    File::open(parent)?.sync_all()?;
+    if is_new {
+        for folder in parent.ancestors().skip(1).take(3) {
+            File::open(folder)?.sync_all()?;
+        }
+    }
+    Ok(())
 }

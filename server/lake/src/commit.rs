@@ -234,6 +234,17 @@ impl Lake {
         }
         File::open(log)?.sync_all()
     }
+
+    /// The same for one commit, the ones before which are synced.
+    pub(crate) fn sync_commit(&self, table: &str, version: u64) -> std::io::Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        if version <= 1 {
+            return self.sync_log(table, version);
+        }
+        let log = folder.join("tables").join(table).join("_delta_log");
+        File::open(log.join(format!("{version:020}.json")))?.sync_all()?;
+        File::open(log)?.sync_all()
+    }
 }
 
 /// The table's description with the columns that the catalog has got since the table was made; none where it has them all.
@@ -281,7 +292,7 @@ pub(crate) fn folder_safe(value: &str) -> String {
     value.chars().map(safe).collect()
 }
 
-pub(crate) fn move_synced(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+fn move_synced(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
     let parent = to.parent().unwrap_or(to);
     std::fs::create_dir_all(parent)?;
     if std::fs::rename(from, to).is_err() {

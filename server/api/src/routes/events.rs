@@ -71,12 +71,12 @@ macro_rules! tracking {
     ($name:ident, $path:literal, $doc:literal) => {
         #[doc = $doc]
         #[utoipa::path(
-                    post,
-                    path = $path,
-                    tag = "events",
-                    request_body(content = serde_json::Value, content_type = "application/json"),
-                    responses((status = 200, body = ReceiptShape))
-                )]
+                            post,
+                            path = $path,
+                            tag = "events",
+                            request_body(content = serde_json::Value, content_type = "application/json"),
+                            responses((status = 200, body = ReceiptShape))
+                        )]
         pub async fn $name(
             State(app): State<App>,
             headers: HeaderMap,
