@@ -312,6 +312,17 @@ impl EventType {
         Table { name, meaning, partition_by: vec!["hour".into()], derived: false, columns }
     }
 
+    /// The table of its dead letters as it is asked: with the payload opened.
+    pub fn dead_letters_shown(&self) -> Table {
+        let mut table = self.dead_letters();
+        if let Some(sealed) = table.columns.last_mut() {
+            sealed.name = "payload".into();
+            sealed.column_type = ColumnType::Text;
+            sealed.meaning = "What was received.".into();
+        }
+        table
+    }
+
     /// The table of its dead letters: what was received and is no event of the type, with the reason. Stored with the
     /// payload sealed.
     pub fn dead_letters(&self) -> Table {

@@ -101,7 +101,7 @@ impl App {
         let state = config.state.folder(&lake);
         let model_limits = config.gate.limits().map_err(std::io::Error::other)?;
         let disclosure = Disclosure { size: config.small_cell.max(1), secret: secret(&state)? };
-        let limits = config.engine.limits();
+        let limits = config.limits(&lake);
         let seats = || Arc::new(Semaphore::new(limits.threads * 2));
         let (seats, long_seats) = (seats(), seats());
         let releases = Releases::new(lake.clone(), config.cache_folder(&lake), limits, true);

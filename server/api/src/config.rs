@@ -184,6 +184,11 @@ impl ServeArgs {
         Duration::from_secs(self.request_seconds)
     }
 
+    /// Limits of the engine, and the folder from which tables that grow are read.
+    pub fn limits(&self, lake: &Lake) -> Limits {
+        Limits { live_folder: lake.tables_folder(), ..self.engine.limits() }
+    }
+
     /// Folder of the serving copies for this lake.
     pub fn cache_folder(&self, lake: &Lake) -> PathBuf {
         match &self.cache {

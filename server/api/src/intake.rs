@@ -9,7 +9,9 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_delivery::sources::{Unfit, cloudevents};
+use bellwether_delivery::vault::Person;
 use bellwether_delivery::{Delivery, Receipt};
+use bellwether_warehouse::{Live, LiveTable, Opener};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
@@ -69,6 +71,29 @@ impl App {
         if let Ok(delivery) = self.intake.delivery() {
             let _ = tokio::task::spawn_blocking(move || delivery.close()).await;
         }
+    }
+
+    /// The tables of events and of dead letters, as they are just now.
+    pub(crate) fn live_tables(&self) -> Live {
+        let Ok(delivery) = self.intake.delivery() else { return Live::default() };
+        let mut tables = Vec::new();
+        for line in delivery.lines() {
+            let (plan, (events, dead)) = (line.plan(), line.files());
+            let of = &plan.event_type;
+            let table = |bound_by, stored, shown, files| {
+                let bound = of.name.clone();
+                LiveTable { bound, bound_by, stored, shown, files }
+            };
+            tables.push(table("event_id", of.stored(), of.shown(), events));
+            tables.push(table("number", of.dead_letters(), of.dead_letters_shown(), dead));
+        }
+        let vault = delivery.vault.clone();
+        let opener: Opener = Arc::new(move |name, bound_to, person, sealed| {
+            let person = Person(u128::from_be_bytes(person.try_into().ok()?));
+            let key = vault.known(person).ok()??;
+            String::from_utf8(key.open(&bellwether_delivery::context(name, bound_to), sealed).ok()?).ok()
+        });
+        Live { tables, opener: Some(opener) }
     }
 
     /// Takes events in, one a record, and says what came of them when they are durable.

@@ -105,6 +105,8 @@ fn routes(upload_limit: usize, event_body: usize) -> OpenApiRouter<App> {
         .routes(routes!(experiments::one))
         .routes(routes!(event_types::list))
         .routes(routes!(event_types::one))
+        .routes(routes!(event_types::dead_letters))
+        .routes(routes!(event_types::replay))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .layer(DefaultBodyLimit::max(BODY))

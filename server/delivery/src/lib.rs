@@ -15,7 +15,9 @@ pub mod reading;
 mod rows;
 mod runs;
 pub mod sources;
+mod stored;
 mod types;
+mod upkeep;
 pub mod vault;
 mod worker;
 
@@ -37,7 +39,9 @@ use vault::Vault;
 use worker::Worker;
 
 pub use line::{Landed, Line, Status, Tap};
+pub use rows::context;
 pub use types::Registry;
+pub use upkeep::Letter;
 pub use worker::named_person;
 
 /// Name of the queue for what has no type that is known.
@@ -61,6 +65,8 @@ pub enum Error {
     NoRandomness,
     #[error("what is sealed cannot be opened with this key")]
     Sealed,
+    #[error("the server is stopping")]
+    Stopped,
     #[error("another process delivers from {}", path.display())]
     InUse { path: PathBuf },
     #[error(transparent)]
@@ -210,6 +216,23 @@ impl Delivery {
     /// What is wrong with documents in the folder of types, by file.
     pub fn type_faults(&self) -> BTreeMap<String, String> {
         self.registry.faults()
+    }
+
+    /// Erases a person everywhere: the key that their events are sealed with, their part of the tables, and what waits in
+    /// the queues. `persons` are the pseudonyms that they are known by, `named` the texts that tell them. Gives the rows
+    /// that changed.
+    pub async fn erase(&self, persons: Vec<vault::Person>, named: Vec<String>) -> Result<usize, Error> {
+        let mut changed = 0;
+        for line in self.lines() {
+            line.flush(true, Duration::from_secs(30)).await;
+        }
+        for person in &persons {
+            self.vault.erase(*person)?;
+        }
+        for line in self.lines() {
+            changed += line.erase(persons.clone(), named.clone()).await?;
+        }
+        Ok(changed)
     }
 
     /// Sorts events by their types. One event a record.

@@ -1,7 +1,8 @@
 //! One type's line from the entrance to its table: what is shared between who takes events in, who lands them and who
 //! asks how it goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
@@ -10,10 +11,14 @@ use bellwether_schema::events::{EventType, Priority};
 use serde_json::{Map, Value as Json};
 use tokio::sync::{Notify, watch};
 
+use crate::Error;
 use crate::admission::Admission;
 use crate::ledger::Hour;
 use crate::queue::Queue;
 use crate::reading::{Event, Plan, Value};
+use crate::upkeep::{Letter, Task};
+use crate::vault::Person;
+use crate::worker::Worker;
 
 /// An event that has just landed, for those who keep count of what is known this very second.
 #[derive(Debug, Clone)]
@@ -40,6 +45,8 @@ pub struct Line {
     hurried: watch::Sender<u64>,
     wipe: AtomicBool,
     tap: Option<Tap>,
+    tasks: Mutex<VecDeque<Task>>,
+    files: RwLock<(Arc<Vec<PathBuf>>, Arc<Vec<PathBuf>>)>,
 }
 
 /// How a line stands.
@@ -65,6 +72,8 @@ impl Line {
             hurried: watch::Sender::new(0),
             wipe: AtomicBool::new(false),
             tap,
+            tasks: Mutex::default(),
+            files: RwLock::default(),
         }
     }
 
@@ -127,7 +136,7 @@ impl Line {
         self.hurrying.load(Ordering::Acquire) > 0
     }
 
-    pub(crate) async fn hurried(&self) {
+    pub(crate) async fn wanted(&self) {
         self.hurry.notified().await;
     }
 
@@ -154,6 +163,69 @@ impl Line {
         let landed = end == 0 || tokio::time::timeout(patience, done).await.unwrap_or(false);
         self.hurrying.fetch_sub(1, Ordering::AcqRel);
         landed
+    }
+}
+
+impl Line {
+    /// Files of the event table and of the dead letters, where they lie on this machine.
+    pub fn files(&self) -> (Arc<Vec<PathBuf>>, Arc<Vec<PathBuf>>) {
+        self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn tell_files(&self, events: Vec<PathBuf>, dead: Vec<PathBuf>) {
+        *self.files.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            (Arc::new(events), Arc::new(dead));
+    }
+
+    pub(crate) fn next_task(&self) -> Option<Task> {
+        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front()
+    }
+
+    /// Has the worker do something between two landings.
+    async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Worker, &tokio::runtime::Handle) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let task: Task = Box::new(move |worker, runtime| drop(tell.send(work(worker, runtime))));
+        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push_back(task);
+        self.hurry.notify_one();
+        told.await.map_err(|_| Error::Stopped)?
+    }
+
+    /// Dead letters, the newest first: those below `before` and of the reason, where these are given.
+    pub async fn letters(
+        &self,
+        before: Option<u64>,
+        reason: Option<String>,
+        numbers: Option<Vec<u64>>,
+        most: usize,
+    ) -> Result<Vec<Letter>, Error> {
+        let wanted = move |letter: &Letter| {
+            before.is_none_or(|before| letter.number < before)
+                && reason.as_ref().is_none_or(|reason| letter.reason == *reason)
+                && numbers.as_ref().is_none_or(|numbers| numbers.contains(&letter.number))
+        };
+        self.ask(move |worker, runtime| worker.letters(wanted, most, runtime)).await
+    }
+
+    /// Writes the landed events of a range of hours anew, as the type reads them now. Gives the rows that were written.
+    pub async fn rebuild(&self, from: String, to: String) -> Result<usize, Error> {
+        self.ask(move |worker, runtime| worker.rebuild(&from, &to, runtime)).await
+    }
+
+    /// Takes persons out of what is stored. Gives the rows that changed.
+    pub(crate) async fn erase(&self, persons: Vec<Person>, named: Vec<String>) -> Result<usize, Error> {
+        self.ask(move |worker, runtime| worker.erase(&persons, &named, runtime)).await
+    }
+
+    /// Takes events of some persons out of the table. Gives how many.
+    pub async fn delete(
+        &self,
+        persons: Vec<Person>,
+        gone: impl Fn(&Map<String, Json>) -> bool + Send + 'static,
+    ) -> Result<usize, Error> {
+        self.ask(move |worker, runtime| worker.delete(&persons, gone, runtime)).await
     }
 }
 

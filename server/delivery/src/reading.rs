@@ -164,6 +164,26 @@ impl Plan {
         Ok(())
     }
 
+    /// Reads what has landed before: as [`Plan::read`], but fields that must be there may have been erased.
+    pub fn read_again<'a>(
+        &self,
+        record: &'a [u8],
+        received: u64,
+        event: &mut Event<'a>,
+    ) -> Result<(), Fault> {
+        match self.read(record, received, event) {
+            Err(fault) if fault.reason == "missing" => {
+                event.values.clear();
+                for (field, raw) in self.event_type.fields.iter().zip(&event.raw) {
+                    let optional = EventField { required: false, ..field.clone() };
+                    event.values.push(value(&optional, *raw).unwrap_or(Value::None));
+                }
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Sorts the members of an object into the event: to the envelope, where it is the outermost, to the fields, and to
     /// what the type does not know.
     fn members<'a>(

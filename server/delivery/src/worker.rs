@@ -18,13 +18,14 @@ use crate::queue::{Block, Queue};
 use crate::reading::{Event, Fault, Plan, Value};
 use crate::rows::{DeadRows, Place, Rows};
 use crate::runs::{ByKey, Runs};
+use crate::upkeep::Leaving;
 use crate::vault::{Person, Vault};
 use crate::{Error, Landed, UNREADABLE};
 
 /// Bytes of records that are landed together.
 const BITE: usize = 32 << 20;
-/// Bytes that are worth landing before the pace says so.
-const FULL: u64 = 8 << 20;
+/// Bytes of the queue that are worth landing before the pace says so: what comes while they land is landed next.
+const FULL: u64 = 1 << 20;
 /// Ids that are held in memory before they are written to a run.
 const IDS: usize = 250_000;
 /// Longest time that ids stay in memory only: the queue keeps what they are of until then.
@@ -37,8 +38,8 @@ pub struct Worker {
     pub(crate) line: Arc<Line>,
     pub(crate) vault: Arc<Vault>,
     queue: Arc<dyn Queue>,
-    table: Growing,
-    dead: Growing,
+    pub(crate) table: Growing,
+    pub(crate) dead: Growing,
     ledger: Ledger,
     ids: Runs<0>,
     /// Position before which every id is in a run.
@@ -46,7 +47,10 @@ pub struct Worker {
     spilled: Instant,
     /// Keeps the hashes of ids from being guessed.
     seed: u64,
-    staging: PathBuf,
+    pub(crate) staging: PathBuf,
+    pub(crate) leaving: Leaving,
+    /// Hour up to which the tables were tidied up.
+    pub(crate) kept_up: String,
     position: u64,
 }
 
@@ -88,10 +92,13 @@ impl Worker {
             spilled: Instant::now(),
             seed,
             staging,
+            leaving: Leaving::default(),
+            kept_up: String::new(),
             position,
         };
         worker.remember_ids().await?;
         worker.tell(None);
+        worker.tell_files();
         Ok(worker)
     }
 
@@ -168,7 +175,7 @@ impl Worker {
                 tokio::select! {
                     _ = durable.changed(), if !waiting => {}
                     () = tokio::time::sleep(if waiting { pace.saturating_sub(landed.elapsed()) } else { IDS_FOR }) => {}
-                    () = self.line.hurried() => {}
+                    () = self.line.wanted() => {}
                     () = stop.cancelled() => {}
                 }
             });
@@ -183,7 +190,10 @@ impl Worker {
         if self.line.wants_wiped() {
             runtime.block_on(self.queue.wipe(self.position))?;
         }
-        Ok(())
+        while let Some(task) = self.line.next_task() {
+            task(self, runtime);
+        }
+        self.upkeep(runtime)
     }
 
     fn spill_ids(&mut self, runtime: &tokio::runtime::Handle) -> Result<(), Error> {
@@ -195,6 +205,15 @@ impl Worker {
 
     fn tell(&self, fault: Option<String>) {
         self.line.tell(self.position, self.ledger.hours(), fault);
+    }
+
+    /// Tells which files the tables have now.
+    pub(crate) fn tell_files(&self) {
+        let paths = |table: &Growing| -> Vec<PathBuf> {
+            let (folder, files) = (table.staging(), table.files().unwrap_or_default());
+            folder.map_or(Vec::new(), |folder| files.iter().map(|file| folder.join(&file.path)).collect())
+        };
+        self.line.tell_files(paths(&self.table), paths(&self.dead));
     }
 
     fn land_some(&mut self, runtime: &tokio::runtime::Handle) -> Result<(), Error> {
@@ -234,6 +253,7 @@ impl Worker {
         if self.ids.unspilled() >= IDS {
             self.spill_ids(runtime)?;
         }
+        self.tell_files();
         self.line.landed(landed);
         let seconds = started.elapsed().as_secs_f64();
         tracing::debug!(event_type = %self.line.name, count, seconds, "landed");
@@ -412,7 +432,7 @@ fn id_key(seed: u64, id: &str) -> u128 {
 }
 
 /// Who an event is of: the first of the type's subjects that it has; of nobody: the type's own key seals it.
-fn person_of(vault: &Vault, plan: &Plan, event: &Event) -> Person {
+pub(crate) fn person_of(vault: &Vault, plan: &Plan, event: &Event) -> Person {
     let text = |at: usize| match &event.values[at] {
         Value::Text(text) if !text.is_empty() => Some(&**text),
         _ => None,

@@ -86,6 +86,11 @@ impl Lake {
         &self.location
     }
 
+    /// The folder of all tables, where the lake is a folder.
+    pub fn tables_folder(&self) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join("tables"))
+    }
+
     /// A new folder for the files of a load: within a local lake, so that they need no copy. Its maker holds the lock.
     pub fn staging(&self, _lock: &WriteLock) -> Result<tempfile::TempDir, Error> {
         self.folder_for("load-")

@@ -180,6 +180,11 @@ impl Pool {
             .and_then(|config| config.enable_autoload_extension(false))
             .and_then(|config| config.with("allow_community_extensions", "false"))
             .and_then(|config| config.with("max_expression_depth", "250"))
+            .and_then(|config| match &limits.live_folder {
+                // Set before external access is shut off, which spares it.
+                Some(folder) => config.with("allowed_directories", format!("['{}']", folder.display())),
+                None => Ok(config),
+            })
             .and_then(|config| config.enable_external_access(false))
             .and_then(|config| config.with("lock_configuration", "true"))
             .map_err(Error::engine("configure the serving copy"))?;

@@ -13,7 +13,8 @@ use crate::Error;
 const TABLE_FUNCTIONS: &[&str] = &["range", "generate_series", "unnest", "repeat", "repeat_row"];
 
 /// Scalar functions that tell of, or act on, the server rather than the data.
-const FORBIDDEN: &[&str] = &["getenv", "write_log", "current_setting", "getvariable", "nextval", "currval"];
+const FORBIDDEN: &[&str] =
+    &["getenv", "write_log", "current_setting", "getvariable", "nextval", "currval", "unseal"];
 
 /// Scalar functions that make values as large as their arguments say, past the engine's own memory count, or that
 /// take time in the square of them without heeding an interrupt.
@@ -36,7 +37,8 @@ const BOUNDLESS: &[&str] = &[
 ];
 
 /// Refuses everything but one harmless SELECT, with a message for the caller.
-pub fn check(connection: &Connection, sql: &str) -> Result<(), Error> {
+/// `live` names tables besides those of the catalog.
+pub fn check(connection: &Connection, sql: &str, live: &[&str]) -> Result<(), Error> {
     let bad = |text: &str| Err(Error::BadQuery(text.to_string()));
     let serialized: String = connection
         .query_row("SELECT json_serialize_sql(?::VARCHAR)", [sql], |row| row.get(0))
@@ -63,7 +65,14 @@ pub fn check(connection: &Connection, sql: &str) -> Result<(), Error> {
     if let Some(name) = defined.iter().find(reserved) {
         return bad(&format!("{name} cannot name a common table expression here"));
     }
-    walk(&tree, &defined, false)
+    walk(&tree, &Names { defined, live }, false)
+}
+
+/// What a query may name besides the catalog's tables.
+struct Names<'a> {
+    /// Common table expressions.
+    defined: HashSet<String>,
+    live: &'a [&'a str],
 }
 
 /// Names of common table expressions.
@@ -84,7 +93,7 @@ fn collect_defined(node: &Value, defined: &mut HashSet<String>) {
 }
 
 /// `in_from` says that the node is the call of a table function itself.
-fn walk(node: &Value, defined: &HashSet<String>, in_from: bool) -> Result<(), Error> {
+fn walk(node: &Value, names: &Names, in_from: bool) -> Result<(), Error> {
     match node {
         Value::Object(object) => {
             match object.get("type").and_then(Value::as_str) {
@@ -98,7 +107,7 @@ fn walk(node: &Value, defined: &HashSet<String>, in_from: bool) -> Result<(), Er
                         )));
                     }
                 }
-                Some("BASE_TABLE") => check_table(object, defined)?,
+                Some("BASE_TABLE") => check_table(object, names)?,
                 Some("SHOW_REF") => return Err(Error::BadQuery("ask GET /v1/tables for the catalog".into())),
                 _ => {}
             }
@@ -119,21 +128,22 @@ fn walk(node: &Value, defined: &HashSet<String>, in_from: bool) -> Result<(), Er
             let table_function = object.get("type").and_then(Value::as_str) == Some("TABLE_FUNCTION");
             object
                 .iter()
-                .try_for_each(|(name, child)| walk(child, defined, table_function && name == "function"))
+                .try_for_each(|(name, child)| walk(child, names, table_function && name == "function"))
         }
-        Value::Array(children) => children.iter().try_for_each(|child| walk(child, defined, false)),
+        Value::Array(children) => children.iter().try_for_each(|child| walk(child, names, false)),
         _ => Ok(()),
     }
 }
 
-fn check_table(object: &serde_json::Map<String, Value>, defined: &HashSet<String>) -> Result<(), Error> {
+fn check_table(object: &serde_json::Map<String, Value>, names: &Names) -> Result<(), Error> {
     let part = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_lowercase();
     let name = part("table_name");
     let elsewhere = !matches!(part("schema_name").as_str(), "" | "main") || !part("catalog_name").is_empty();
     let known = catalog::tables().iter().any(|table| table.name == name);
-    if !elsewhere && (known || defined.contains(&name)) {
+    if !elsewhere && (known || names.defined.contains(&name) || names.live.contains(&name.as_str())) {
         return Ok(());
     }
-    let names: Vec<&str> = catalog::tables().iter().map(|table| table.name.as_str()).collect();
-    Err(Error::BadQuery(format!("there is no table {name}; there are {}", names.join(", "))))
+    let known: Vec<&str> =
+        catalog::tables().iter().map(|table| table.name.as_str()).chain(names.live.iter().copied()).collect();
+    Err(Error::BadQuery(format!("there is no table {name}; there are {}", known.join(", "))))
 }

@@ -7,6 +7,7 @@ mod features;
 mod gate;
 mod linkage;
 mod lists;
+mod live;
 mod members;
 mod pieces;
 mod rows;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use answer::{Answer, Format};
 pub use copy::{Copy, SourceTable};
 pub use features::{COMMON, FeaturesOf, Voters};
+pub use live::{Live, LiveTable, Opener};
 pub use session::{Cancel, Limits, Param};
 pub use workshop::Workshop;
 

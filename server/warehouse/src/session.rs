@@ -1,5 +1,6 @@
 //! Running one statement: bound values, limits on time, rows and memory, and cancelling.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -11,6 +12,7 @@ use duckdb::{Connection, InterruptHandle, params_from_iter};
 
 use crate::answer::Answer;
 use crate::copy::Copy;
+use crate::live::Live;
 use crate::pieces::Stream;
 use crate::questions::Question;
 use crate::{Error, Format, gate};
@@ -29,6 +31,8 @@ pub struct Limits {
     pub spill: String,
     pub sql_seconds: f64,
     pub sql_rows: usize,
+    /// Folder of the files that live tables are read from.
+    pub live_folder: Option<PathBuf>,
 }
 
 /// Memory that one answer of callers' SQL may take.
@@ -44,6 +48,7 @@ impl Default for Limits {
             spill: "8GB".into(),
             sql_seconds: 30.0,
             sql_rows: 1_000_000,
+            live_folder: None,
         }
     }
 }
@@ -227,10 +232,16 @@ impl Copy {
 
     /// Runs a caller's SQL: one SELECT over the tables of the copy, within the limits. The answer stops at the row
     /// limit and says so.
-    pub fn run_sql(&self, sql: &str, params: &[Param], cancel: &Cancel) -> Result<Answer, Error> {
+    pub fn run_sql(
+        &self,
+        sql: &str,
+        params: &[Param],
+        live: &Live,
+        cancel: &Cancel,
+    ) -> Result<Answer, Error> {
         let mut answer = Answer::default();
         let most = self.limits.sql_rows;
-        self.each_sql_batch(sql, params, cancel, |schema, batch| {
+        self.each_sql_batch((sql, params, live), cancel, |schema, batch| {
             Ok(answer.take_up_to(schema, batch, most) && answer.memory() <= MOST_BYTES)
         })?;
         if answer.memory() > MOST_BYTES {
@@ -243,8 +254,7 @@ impl Copy {
     /// `give` wants no more. An answer beyond the row limit ends as an error: a cut one would look whole.
     pub fn stream_sql(
         &self,
-        sql: &str,
-        params: &[Param],
+        (sql, params, live): (&str, &[Param], &Live),
         format: Format,
         cancel: &Cancel,
         mut give: impl FnMut(Vec<u8>) -> bool,
@@ -252,7 +262,7 @@ impl Copy {
         let most = self.limits.sql_rows;
         let mut rows = 0;
         let mut stream = Stream::new(format, &mut give);
-        self.each_sql_batch(sql, params, cancel, |schema, batch| {
+        self.each_sql_batch((sql, params, live), cancel, |schema, batch| {
             rows += batch.as_ref().map_or(0, RecordBatch::num_rows);
             if rows > most {
                 return Err(Error::TooBig(format!("{most} rows")));
@@ -264,8 +274,7 @@ impl Copy {
 
     fn each_sql_batch(
         &self,
-        sql: &str,
-        params: &[Param],
+        (sql, params, live): (&str, &[Param], &Live),
         cancel: &Cancel,
         mut take: impl FnMut(&duckdb::arrow::datatypes::SchemaRef, Option<RecordBatch>) -> Result<bool, Error>,
     ) -> Result<(), Error> {
@@ -285,7 +294,8 @@ impl Copy {
             Error::BadQuery(first_lines(&text))
         };
         self.sql().with(|connection| {
-            gate::check(connection, sql)?;
+            gate::check(connection, sql, &live.names())?;
+            live.show(connection, sql)?;
             let handle = connection.interrupt_handle();
             cancel.watch(Some(handle.clone()));
             let deadline = Deadline::start(handle, limit);

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bellwether_warehouse::{Cancel, Format};
+use bellwether_warehouse::{Cancel, Format, Live};
 use clap::Args;
 
 use super::{Outcome, open_release};
@@ -29,7 +29,7 @@ pub async fn run(lake: &LakeArgs, args: SqlArgs) -> Outcome {
     let format =
         Format::parse(&args.format).ok_or("unknown format; there are json, csv, ndjson, arrow, parquet")?;
     let (serving, _folder) = open_release(lake, args.as_of.as_deref(), &args.engine).await?;
-    let answer = serving.copy.run_sql(&args.query, &[], &Cancel::default())?;
+    let answer = serving.copy.run_sql(&args.query, &[], &Live::default(), &Cancel::default())?;
     std::io::stdout().write_all(&answer.encode(format)?)?;
     Ok(())
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use bellwether_delivery::Line;
-use serde::Serialize;
-use utoipa::ToSchema;
+use bellwether_delivery::{Letter, Line};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
+use crate::access::Caller;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::reply::Segments;
+use crate::reply::{Body, Params, Segments};
 
 /// A type and how it stands.
 #[derive(Serialize, ToSchema)]
@@ -157,4 +159,137 @@ pub async fn one(
     let hours = hours.collect();
     let (subject, fields) = (plan.event_type.subject.clone(), plan.event_type.fields.clone());
     Ok(Json(TypeDetail { summary: summary(&line), subject, fields, hours }))
+}
+
+/// Which dead letters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LettersAsked {
+    /// Those of this reason only: wrong_type, missing, not_json and so on.
+    pub reason: Option<String>,
+    /// Those before this number, as the page before gave it in `next`.
+    pub after: Option<u64>,
+    /// Letters of a page; 100 by default, 10,000 at most.
+    pub limit: Option<usize>,
+}
+
+/// Something that was received and is no event of the type.
+#[derive(Serialize, ToSchema)]
+pub struct DeadLetter {
+    pub number: u64,
+    /// RFC 3339.
+    pub received_at: String,
+    pub reason: String,
+    /// What is wrong, and where.
+    pub detail: String,
+    /// What was received; nothing where it was of somebody who has been erased.
+    pub payload: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DeadLetters {
+    pub rows: Vec<DeadLetter>,
+    pub next: Option<u64>,
+}
+
+/// Most letters of a page, and most that one replay sends.
+const MOST_LETTERS: usize = 10_000;
+
+/// The dead letters of a type, the newest first, with what was received.
+#[utoipa::path(
+    get,
+    path = "/v1/event-types/{type}/dead-letters",
+    tag = "events",
+    params(("type" = String, Path, example = "contact.door"), LettersAsked),
+    responses((status = 200, body = DeadLetters))
+)]
+pub async fn dead_letters(
+    State(app): State<App>,
+    caller: Caller,
+    Segments(name): Segments<String>,
+    Params(asked): Params<LettersAsked>,
+) -> Result<Json<DeadLetters>, ApiError> {
+    let line = line_of(&app, &name)?;
+    let limit = asked.limit.unwrap_or(100).clamp(1, MOST_LETTERS);
+    let letters = line.letters(asked.after, asked.reason, None, limit + 1).await?;
+    let next = (letters.len() > limit).then(|| letters[limit - 1].number);
+    let rows: Vec<DeadLetter> = letters.into_iter().take(limit).map(shown).collect();
+    caller.record(&app, "live", json!({"dead_letters": name}), rows.len() as u64, vec!["payload".into()])?;
+    Ok(Json(DeadLetters { rows, next }))
+}
+
+fn shown(letter: Letter) -> DeadLetter {
+    let time = chrono::DateTime::from_timestamp_millis(letter.received as i64).unwrap_or_default();
+    DeadLetter {
+        number: letter.number,
+        received_at: time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        reason: letter.reason,
+        detail: letter.detail,
+        payload: letter.payload.map(|payload| String::from_utf8_lossy(&payload).into_owned()),
+    }
+}
+
+/// What to send again: dead letters as they are, by number or reason, or repaired; or the landed events of some hours, to
+/// be written anew as the type reads them now.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// Dead letters by number.
+    pub numbers: Option<Vec<u64>>,
+    /// Dead letters by reason.
+    pub reason: Option<String>,
+    /// Events that take the place of dead letters. They are read like any other; the same id lands once.
+    #[schema(value_type = Vec<Object>)]
+    pub repaired: Option<Vec<serde_json::Value>>,
+    /// First hour of receipt whose landed events are written anew: 2026-11-03T17.
+    pub from: Option<String>,
+    /// Last hour; the first where nothing is said.
+    pub to: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Replayed {
+    /// Events that are durable in the type's queue again.
+    pub sent: u64,
+    /// Rows that were written anew.
+    pub rewritten: u64,
+}
+
+/// Sends dead letters again, as they are or repaired; or writes landed events anew by the newest version of the type.
+#[utoipa::path(
+    post,
+    path = "/v1/event-types/{type}/replay",
+    tag = "events",
+    params(("type" = String, Path, example = "contact.door")),
+    request_body = Replay,
+    responses((status = 200, body = Replayed))
+)]
+pub async fn replay(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    Body(asked): Body<Replay>,
+) -> Result<Json<Replayed>, ApiError> {
+    let line = line_of(&app, &name)?;
+    let mut records: Vec<Vec<u8>> =
+        asked.repaired.iter().flatten().map(|event| event.to_string().into_bytes()).collect();
+    if asked.numbers.is_some() || asked.reason.is_some() {
+        let letters = line.letters(None, asked.reason, asked.numbers, MOST_LETTERS).await?;
+        records.extend(letters.into_iter().filter_map(|letter| letter.payload));
+    }
+    let mut rewritten = 0;
+    if let Some(from) = asked.from {
+        let to = asked.to.unwrap_or_else(|| from.clone());
+        rewritten = line.rebuild(from, to).await? as u64;
+    } else if records.is_empty() {
+        return Err(ApiError::bad_request("name what to replay: numbers, reason, repaired, or from"));
+    }
+    let mut sent = 0;
+    if !records.is_empty() {
+        let receipt = app.take_in(records).await?;
+        if let Some(refused) = receipt.refused.values().next() {
+            return Err(ApiError::too_many(refused.retry_after));
+        }
+        sent = receipt.accepted;
+    }
+    Ok(Json(Replayed { sent, rewritten }))
 }

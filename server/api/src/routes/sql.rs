@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use bellwether_warehouse::{Cancel, Format, Param};
+use bellwether_warehouse::{Cancel, Format, Live, Param};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -64,9 +64,11 @@ pub async fn run(
         None,
         Vec::new(),
     )?;
+    // An earlier release knows nothing of what happens now.
+    let live = if common.as_of.is_none() { app.live_tables() } else { Live::default() };
     if streams(format) && common.limit.is_none() {
         return stream(&app, &serving, format, move |serving, cancel, give| {
-            Ok(serving.copy.stream_sql(&request.query, &params, format, cancel, give)?)
+            Ok(serving.copy.stream_sql((&request.query, &params, &live), format, cancel, give)?)
         })
         .await;
     }
@@ -76,7 +78,7 @@ pub async fn run(
     let limit = common.limit;
     let (body, truncated) = app
         .run_long(move || {
-            let mut answer = held.copy.run_sql(&request.query, &params, &cancel)?;
+            let mut answer = held.copy.run_sql(&request.query, &params, &live, &cancel)?;
             if let Some(limit) = limit.filter(|limit| (*limit as usize) < answer.rows()) {
                 answer.truncate(limit as usize);
                 answer.truncated = true;

@@ -1,0 +1,327 @@
+//! What a worker does to its tables between landings: small files of an hour that is over are made into one, hours beyond
+//! their retention are forgotten, persons are erased, posts deleted, an hour written anew by a newer version of its type.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bellwether_lake::{DataFile, Growing, Piece};
+use tokio::runtime::Handle;
+
+use crate::Error;
+use crate::ledger::hour_of;
+use crate::reading::Event;
+use crate::rows::{Place, Rows};
+use crate::stored::{self, Fate};
+use crate::vault::{Person, Vault};
+use crate::worker::{Worker, person_of};
+
+/// How long files that are no longer in the table stay for those who read them just now.
+const LINGER: Duration = Duration::from_secs(600);
+
+/// What a worker is asked to do.
+pub(crate) type Task = Box<dyn FnOnce(&mut Worker, &Handle) + Send>;
+
+/// Files that are to be deleted, and from when on.
+#[derive(Default)]
+pub(crate) struct Leaving(Vec<(Instant, PathBuf)>);
+
+impl Leaving {
+    fn add(&mut self, table: &Growing, files: &[DataFile], at: Instant) {
+        if let Some(folder) = table.staging() {
+            self.0.extend(files.iter().map(|file| (at, folder.join(&file.path))));
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.0.retain(|(at, path)| {
+            *at > Instant::now() || std::fs::remove_file(path).is_err() && path.exists()
+        });
+    }
+}
+
+/// Which of a type's two tables.
+#[derive(Clone, Copy)]
+enum Which {
+    Events,
+    Dead,
+}
+
+impl Worker {
+    /// Files of one of the tables with their local paths, those of one hour together.
+    fn hours_of(
+        &self,
+        which: Which,
+        runtime: &Handle,
+    ) -> Result<std::collections::BTreeMap<String, Vec<(DataFile, PathBuf)>>, Error> {
+        let table = match which {
+            Which::Events => &self.table,
+            Which::Dead => &self.dead,
+        };
+        let mut hours = std::collections::BTreeMap::new();
+        for file in table.files()? {
+            let hour = file.partition.get("hour").cloned().flatten().unwrap_or_default();
+            let path = runtime.block_on(table.local(&file, &self.staging))?;
+            hours.entry(hour).or_insert_with(Vec::new).push((file, path));
+        }
+        Ok(hours)
+    }
+
+    /// Does what is due: once an hour for each table is enough.
+    pub(crate) fn upkeep(&mut self, runtime: &Handle) -> Result<(), Error> {
+        self.leaving.sweep();
+        let now = crate::now();
+        let open = hour_of(now);
+        if self.kept_up == open {
+            return Ok(());
+        }
+        let days = u64::from(self.line.plan().event_type.retention_days);
+        let oldest = hour_of(now.saturating_sub(days * 86_400_000));
+        for which in [Which::Events, Which::Dead] {
+            for (hour, files) in self.hours_of(which, runtime)? {
+                if hour < oldest {
+                    self.put(which, &hour, files, None, LINGER, runtime)?;
+                } else if hour < open && files.len() > 1 {
+                    self.rewrite(which, &hour, files, LINGER, runtime, |_, _| Ok(Fate::Keep))?;
+                }
+            }
+        }
+        self.kept_up = open;
+        Ok(())
+    }
+
+    /// Writes an hour's files anew, as one. Gives how many rows changed.
+    fn rewrite(
+        &mut self,
+        which: Which,
+        hour: &str,
+        files: Vec<(DataFile, PathBuf)>,
+        linger: Duration,
+        runtime: &Handle,
+        fate: impl FnMut(&arrow_array::RecordBatch, usize) -> Result<Fate, Error>,
+    ) -> Result<usize, Error> {
+        let table = match which {
+            Which::Events => self.table.table(),
+            Which::Dead => self.dead.table(),
+        };
+        let path = self.staging.join(format!("{hour}-anew.parquet"));
+        let paths: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
+        let (rows, changed) = stored::rewrite(table, &paths, &path, fate)?;
+        if changed > 0 || files.len() > 1 {
+            self.put(which, hour, files, (rows > 0).then_some(path), linger, runtime)?;
+        }
+        Ok(changed)
+    }
+
+    /// Puts one new file, or none, into the place of others.
+    fn put(
+        &mut self,
+        which: Which,
+        hour: &str,
+        old: Vec<(DataFile, PathBuf)>,
+        new: Option<PathBuf>,
+        linger: Duration,
+        runtime: &Handle,
+    ) -> Result<(), Error> {
+        let old: Vec<DataFile> = old.into_iter().map(|(file, _)| file).collect();
+        let new = new.map(|file| Piece { partition: hour.to_string(), file }).into_iter().collect();
+        let table = match which {
+            Which::Events => &mut self.table,
+            Which::Dead => &mut self.dead,
+        };
+        runtime.block_on(table.replace(&old, new))?;
+        self.leaving.add(table, &old, Instant::now() + linger);
+        self.tell_files();
+        self.leaving.sweep();
+        Ok(())
+    }
+
+    /// Takes persons out of the tables: their rows keep what is public, their dead letters go. `named` are texts that tell
+    /// them in a letter that names nobody.
+    pub(crate) fn erase(
+        &mut self,
+        persons: &[Person],
+        named: &[String],
+        runtime: &Handle,
+    ) -> Result<usize, Error> {
+        let mut changed = 0;
+        let is_one = |batch: &arrow_array::RecordBatch, row| {
+            stored::person(batch, row).is_some_and(|one| persons.contains(&one))
+        };
+        for (hour, files) in self.hours_of(Which::Events, runtime)? {
+            for file in files {
+                let mut holds = false;
+                stored::batches(self.table.table(), &file.1, |batch| {
+                    holds |= (0..batch.num_rows()).any(|row| is_one(&batch, row));
+                    Ok(())
+                })?;
+                if holds {
+                    changed += self.rewrite(
+                        Which::Events,
+                        &hour,
+                        vec![file],
+                        Duration::ZERO,
+                        runtime,
+                        |batch, row| Ok(if is_one(batch, row) { Fate::Strip } else { Fate::Keep }),
+                    )?;
+                }
+            }
+        }
+        let (vault, name) = (self.vault.clone(), self.line.name.clone());
+        for (hour, files) in self.hours_of(Which::Dead, runtime)? {
+            changed += self.rewrite(Which::Dead, &hour, files, Duration::ZERO, runtime, |batch, row| {
+                let tells = || {
+                    letter(&vault, &name, batch, row)
+                        .is_some_and(|text| named.iter().any(|one| text.contains(one)))
+                };
+                Ok(if is_one(batch, row) || tells() { Fate::Drop } else { Fate::Keep })
+            })?;
+        }
+        Ok(changed)
+    }
+
+    /// Takes rows out of the event table that `gone` says of, by their events.
+    pub(crate) fn delete(
+        &mut self,
+        persons: &[Person],
+        gone: impl Fn(&serde_json::Map<String, serde_json::Value>) -> bool,
+        runtime: &Handle,
+    ) -> Result<usize, Error> {
+        let (vault, plan, mut changed) = (self.vault.clone(), self.line.plan(), 0);
+        let fate = |batch: &arrow_array::RecordBatch, row: usize| -> Result<Fate, Error> {
+            if !stored::person(batch, row).is_some_and(|person| persons.contains(&person)) {
+                return Ok(Fate::Keep);
+            }
+            Ok(if gone(&stored::event(&vault, &plan.event_type, batch, row)?) {
+                Fate::Drop
+            } else {
+                Fate::Keep
+            })
+        };
+        for (hour, files) in self.hours_of(Which::Events, runtime)? {
+            for file in files {
+                let mut holds = false;
+                stored::batches(self.table.table(), &file.1, |batch| {
+                    for row in 0..batch.num_rows() {
+                        holds |= fate(&batch, row)? == Fate::Drop;
+                    }
+                    Ok(())
+                })?;
+                if holds {
+                    changed +=
+                        self.rewrite(Which::Events, &hour, vec![file], Duration::ZERO, runtime, fate)?;
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Writes the hours of a range anew as the type reads events now. Gives the rows that were written.
+    pub(crate) fn rebuild(&mut self, from: &str, to: &str, runtime: &Handle) -> Result<usize, Error> {
+        let (plan, mut count) = (self.line.plan(), 0);
+        self.table.grow(plan.event_type.stored());
+        for (hour, files) in self.hours_of(Which::Events, runtime)? {
+            if hour.as_str() < from || hour.as_str() > to {
+                continue;
+            }
+            let mut rows = Rows::new(&plan.event_type);
+            for (_, path) in &files {
+                stored::batches(self.table.table(), path, |batch| {
+                    for row in 0..batch.num_rows() {
+                        let event = stored::event(&self.vault, &plan.event_type, &batch, row)?;
+                        let record = serde_json::Value::from(event).to_string().into_bytes();
+                        let number = |name: &str| stored::number(&batch, name, row).unwrap_or_default();
+                        let (received, occurred) =
+                            ((number("received_at") / 1000) as u64, number("occurred_at"));
+                        let mut read = Event::default();
+                        // What was sealed of an erased person is not there any more; its row stays as it is told.
+                        if plan.read_again(&record, received, &mut read).is_err() {
+                            continue;
+                        }
+                        let late = batch
+                            .column_by_name("late")
+                            .is_some_and(|late| arrow_array::cast::AsArray::as_boolean(late).value(row));
+                        let id = stored::text(&batch, "event_id", row).unwrap_or_default();
+                        let person = stored::person(&batch, row)
+                            .unwrap_or_else(|| person_of(&self.vault, &plan, &read));
+                        rows.push(&plan.event_type, &read, &Place { id, occurred, received, late, person });
+                        count += 1;
+                    }
+                    Ok(())
+                })?;
+            }
+            let path = self.staging.join(format!("{hour}-rebuilt.parquet"));
+            rows.write(self.table.table(), &self.vault, &path)?;
+            self.vault.sync()?;
+            self.put(Which::Events, &hour, files, Some(path), LINGER, runtime)?;
+        }
+        Ok(count)
+    }
+
+    /// Dead letters, the newest first, as many as `wanted` lets through.
+    pub(crate) fn letters(
+        &self,
+        mut wanted: impl FnMut(&Letter) -> bool,
+        most: usize,
+        runtime: &Handle,
+    ) -> Result<Vec<Letter>, Error> {
+        let mut letters = Vec::new();
+        for (_, files) in self.hours_of(Which::Dead, runtime)?.into_iter().rev() {
+            let mut of_hour = Vec::new();
+            for (_, path) in &files {
+                stored::batches(self.dead.table(), path, |batch| {
+                    for row in 0..batch.num_rows() {
+                        let number = stored::number(&batch, "number", row).unwrap_or_default() as u64;
+                        let text =
+                            |name: &str| stored::text(&batch, name, row).unwrap_or_default().to_string();
+                        let one = Letter {
+                            number,
+                            received: (stored::number(&batch, "received_at", row).unwrap_or_default() / 1000)
+                                as u64,
+                            reason: text("reason"),
+                            detail: text("detail"),
+                            payload: None,
+                        };
+                        if wanted(&one) {
+                            let payload = stored::opened(
+                                &self.vault,
+                                &self.line.name,
+                                &number.to_string(),
+                                &batch,
+                                row,
+                            )?;
+                            of_hour.push(Letter { payload, ..one });
+                        }
+                    }
+                    Ok(())
+                })?;
+            }
+            of_hour.sort_by_key(|letter| std::cmp::Reverse(letter.number));
+            letters.extend(of_hour);
+            if letters.len() >= most {
+                letters.truncate(most);
+                break;
+            }
+        }
+        Ok(letters)
+    }
+}
+
+/// A dead letter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Letter {
+    /// Its place in the type's queue.
+    pub number: u64,
+    /// Milliseconds since 1970.
+    pub received: u64,
+    pub reason: String,
+    pub detail: String,
+    /// What was received; none where it is of somebody who was erased.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// The text of a dead letter.
+fn letter(vault: &Vault, name: &str, batch: &arrow_array::RecordBatch, row: usize) -> Option<String> {
+    let number = stored::number(batch, "number", row)?;
+    let opened = stored::opened(vault, name, &number.to_string(), batch, row).ok()??;
+    Some(String::from_utf8_lossy(&opened).into_owned())
+}
