@@ -4,6 +4,7 @@ mod cli;
 mod common_rules;
 mod concurrency;
 mod districts;
+mod events;
 mod experiments;
 mod harness;
 mod keys;

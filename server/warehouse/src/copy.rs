@@ -180,16 +180,16 @@ impl Pool {
             .and_then(|config| config.enable_autoload_extension(false))
             .and_then(|config| config.with("allow_community_extensions", "false"))
             .and_then(|config| config.with("max_expression_depth", "250"))
-            .and_then(|config| match &limits.live_folder {
-                // Set before external access is shut off, which spares it.
-                Some(folder) => config.with("allowed_directories", format!("['{}']", folder.display())),
-                None => Ok(config),
-            })
-            .and_then(|config| config.enable_external_access(false))
-            .and_then(|config| config.with("lock_configuration", "true"))
             .map_err(Error::engine("configure the serving copy"))?;
         let first =
             Connection::open_with_flags(path, config).map_err(Error::engine("open the serving copy"))?;
+        // Folders that are spared must be named before external access is shut off, and nothing may change thereafter.
+        let spared = limits.live_folder.iter().map(|folder| quote(&folder.to_string_lossy()));
+        let shut = format!(
+            "SET allowed_directories = [{}]; SET enable_external_access = false; SET lock_configuration = true",
+            spared.collect::<Vec<_>>().join(", ")
+        );
+        first.execute_batch(&shut).map_err(Error::engine("shut the serving copy off"))?;
         Ok(Pool { first: Mutex::new(first), idle: Mutex::new(Vec::new()) })
     }
 
