@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::harness::{Server, binary, oracle, own_lake, text};
 
 /// An empty lake in a folder of its own.
-fn empty() -> (tempfile::TempDir, std::path::PathBuf) {
+pub fn empty() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let lake = folder.path().join("lake");
     (folder, lake)
 }
 
 /// Waits until so many events of a type were received and read.
-fn received(server: &Server, name: &str, count: u64) -> Value {
+pub fn received(server: &Server, name: &str, count: u64) -> Value {
     let started = std::time::Instant::now();
     loop {
         let told = server.json(&format!("/v1/event-types/{name}"));
@@ -66,7 +66,7 @@ fn an_event_lands_once_and_is_asked_in_sql_with_its_private_fields() {
     }
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.path().is_dir() {

@@ -6,6 +6,7 @@ mod concurrency;
 mod districts;
 mod events;
 mod experiments;
+mod feeds;
 mod harness;
 mod keys;
 mod loads;

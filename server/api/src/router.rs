@@ -107,6 +107,7 @@ fn routes(upload_limit: usize, event_body: usize) -> OpenApiRouter<App> {
         .routes(routes!(event_types::one))
         .routes(routes!(event_types::dead_letters))
         .routes(routes!(event_types::replay))
+        .routes(routes!(erasures::erase))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .layer(DefaultBodyLimit::max(BODY))

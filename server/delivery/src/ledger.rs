@@ -13,12 +13,15 @@ use crate::Error;
 /// One hour of receipt.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Hour {
-    /// Events that were received; the sum of the three below.
+    /// Events that were received; the sum of the four below.
     pub received: u64,
     pub landed: u64,
     pub dead: u64,
     /// Events whose id had landed before.
     pub duplicate: u64,
+    /// Posts that were deleted where they were posted, before they came or since.
+    #[serde(default)]
+    pub deleted: u64,
     /// Landed events that belong to an hour that was closed when they came, by that hour.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub late: BTreeMap<String, u64>,
@@ -69,16 +72,34 @@ impl Ledger {
     pub fn page(&mut self, open_from: &str) -> Result<Page, Error> {
         let open = self.page.split_off(open_from);
         let ended = std::mem::replace(&mut self.page, open);
-        if !ended.is_empty() {
-            let fail = |cause| failed("write", &self.path, cause);
-            let mut file = File::options().create(true).append(true).open(&self.path).map_err(fail)?;
-            for (hour, figures) in ended {
-                let line = ClosedHour { hour: hour.clone(), figures: figures.clone() };
-                let line = serde_json::to_string(&line).map_err(|cause| fail(cause.into()))?;
-                writeln!(file, "{line}").map_err(fail)?;
-                self.closed.insert(hour, figures);
-            }
-            file.sync_all().map_err(fail)?;
+        self.close(ended)?;
+        Ok(self.page.clone())
+    }
+
+    /// Puts hours away; of an hour that was put away before, the later line holds.
+    fn close(&mut self, ended: Page) -> Result<(), Error> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let fail = |cause| failed("write", &self.path, cause);
+        let mut file = File::options().create(true).append(true).open(&self.path).map_err(fail)?;
+        for (hour, figures) in ended {
+            let line = ClosedHour { hour: hour.clone(), figures: figures.clone() };
+            let line = serde_json::to_string(&line).map_err(|cause| fail(cause.into()))?;
+            writeln!(file, "{line}").map_err(fail)?;
+            self.closed.insert(hour, figures);
+        }
+        file.sync_all().map_err(fail)
+    }
+
+    /// Landed events of an hour were deleted. Gives the page to commit with that.
+    pub fn deleted(&mut self, hour: &str, count: u64) -> Result<Page, Error> {
+        let mut figures = self.page.get(hour).or_else(|| self.closed.get(hour)).cloned().unwrap_or_default();
+        figures.landed -= count.min(figures.landed);
+        figures.deleted += count;
+        match self.page.get_mut(hour) {
+            Some(known) => *known = figures,
+            None => self.close(Page::from([(hour.to_string(), figures)]))?,
         }
         Ok(self.page.clone())
     }

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod batch;
+mod deletions;
 pub mod journal;
 mod json;
 pub mod ledger;

@@ -218,15 +218,6 @@ impl Line {
     pub(crate) async fn erase(&self, persons: Vec<Person>, named: Vec<String>) -> Result<usize, Error> {
         self.ask(move |worker, runtime| worker.erase(&persons, &named, runtime)).await
     }
-
-    /// Takes events of some persons out of the table. Gives how many.
-    pub async fn delete(
-        &self,
-        persons: Vec<Person>,
-        gone: impl Fn(&Map<String, Json>) -> bool + Send + 'static,
-    ) -> Result<usize, Error> {
-        self.ask(move |worker, runtime| worker.delete(&persons, gone, runtime)).await
-    }
 }
 
 impl Landed {

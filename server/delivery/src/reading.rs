@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use bellwether_schema::events::{EventField, EventType, FieldType};
 use chrono::{DateTime, NaiveDate};
 
+use crate::deletions::Post;
 use crate::json::{self, Broken, DEEPEST, text};
 
 /// Largest event, in bytes.
@@ -61,6 +62,8 @@ pub struct Plan {
     /// Places of the fields that name the person, in the order of the type, and of the state where there is one.
     pub subject: Vec<usize>,
     pub state: Option<usize>,
+    /// Where the fields of a post are, where the type is one of posts.
+    pub post: Option<Post>,
     root: Node,
 }
 
@@ -107,7 +110,8 @@ impl Plan {
         }
         let place = |name: &str| event_type.fields.iter().position(|field| field.name == name);
         let subject = event_type.subject.iter().filter_map(|name| place(name)).collect();
-        Plan { subject, state: place("state"), event_type, root }
+        let post = Post::of(&event_type);
+        Plan { subject, state: place("state"), post, event_type, root }
     }
 
     /// Reads a record. `received` is in milliseconds since 1970. The event is filled anew; its memory is used again.

@@ -4,10 +4,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
 use bellwether_lake::{DataFile, Growing, Piece};
 use tokio::runtime::Handle;
 
 use crate::Error;
+use crate::deletions::Deletion;
 use crate::ledger::hour_of;
 use crate::reading::Event;
 use crate::rows::{Place, Rows};
@@ -97,7 +99,7 @@ impl Worker {
         files: Vec<(DataFile, PathBuf)>,
         linger: Duration,
         runtime: &Handle,
-        fate: impl FnMut(&arrow_array::RecordBatch, usize) -> Result<Fate, Error>,
+        fate: impl FnMut(&RecordBatch, usize) -> Result<Fate, Error>,
     ) -> Result<usize, Error> {
         let table = match which {
             Which::Events => self.table.table(),
@@ -144,9 +146,8 @@ impl Worker {
         runtime: &Handle,
     ) -> Result<usize, Error> {
         let mut changed = 0;
-        let is_one = |batch: &arrow_array::RecordBatch, row| {
-            stored::person(batch, row).is_some_and(|one| persons.contains(&one))
-        };
+        let is_one =
+            |batch: &RecordBatch, row| stored::person(batch, row).is_some_and(|one| persons.contains(&one));
         for (hour, files) in self.hours_of(Which::Events, runtime)? {
             for file in files {
                 let mut holds = false;
@@ -179,40 +180,43 @@ impl Worker {
         Ok(changed)
     }
 
-    /// Takes rows out of the event table that `gone` says of, by their events.
-    pub(crate) fn delete(
-        &mut self,
-        persons: &[Person],
-        gone: impl Fn(&serde_json::Map<String, serde_json::Value>) -> bool,
-        runtime: &Handle,
-    ) -> Result<usize, Error> {
-        let (vault, plan, mut changed) = (self.vault.clone(), self.line.plan(), 0);
-        let fate = |batch: &arrow_array::RecordBatch, row: usize| -> Result<Fate, Error> {
-            if !stored::person(batch, row).is_some_and(|person| persons.contains(&person)) {
+    /// Takes posts out of the table that were deleted where they were posted.
+    pub(crate) fn delete_posts(&mut self, runtime: &Handle) -> Result<(), Error> {
+        let deletions = self.deletions.waiting().to_vec();
+        if deletions.is_empty() {
+            return Ok(());
+        }
+        // Where every deletion names its author, only their rows are opened.
+        let authors: Option<Vec<Person>> = deletions.iter().map(Deletion::author).collect();
+        let (vault, plan) = (self.vault.clone(), self.line.plan());
+        let fate = |batch: &RecordBatch, row: usize| -> Result<Fate, Error> {
+            let Some(person) = stored::person(batch, row) else { return Ok(Fate::Keep) };
+            if authors.as_ref().is_some_and(|authors| !authors.contains(&person)) {
                 return Ok(Fate::Keep);
             }
-            Ok(if gone(&stored::event(&vault, &plan.event_type, batch, row)?) {
-                Fate::Drop
-            } else {
-                Fate::Keep
-            })
+            let event = stored::event(&vault, &plan.event_type, batch, row)?;
+            let meant = deletions.iter().any(|deletion| {
+                deletion.author().is_none_or(|author| author == person) && deletion.means(&event)
+            });
+            Ok(if meant { Fate::Drop } else { Fate::Keep })
         };
         for (hour, files) in self.hours_of(Which::Events, runtime)? {
             for file in files {
-                let mut holds = false;
+                let mut count = 0;
                 stored::batches(self.table.table(), &file.1, |batch| {
                     for row in 0..batch.num_rows() {
-                        holds |= fate(&batch, row)? == Fate::Drop;
+                        count += u64::from(fate(&batch, row)? == Fate::Drop);
                     }
                     Ok(())
                 })?;
-                if holds {
-                    changed +=
-                        self.rewrite(Which::Events, &hour, vec![file], Duration::ZERO, runtime, fate)?;
+                if count > 0 {
+                    let page = self.ledger.deleted(&hour, count)?;
+                    self.table.set_note(serde_json::to_value(page).unwrap_or_default());
+                    self.rewrite(Which::Events, &hour, vec![file], Duration::ZERO, runtime, fate)?;
                 }
             }
         }
-        Ok(changed)
+        self.deletions.done()
     }
 
     /// Writes the hours of a range anew as the type reads events now. Gives the rows that were written.
@@ -320,7 +324,7 @@ pub struct Letter {
 }
 
 /// The text of a dead letter.
-fn letter(vault: &Vault, name: &str, batch: &arrow_array::RecordBatch, row: usize) -> Option<String> {
+fn letter(vault: &Vault, name: &str, batch: &RecordBatch, row: usize) -> Option<String> {
     let number = stored::number(batch, "number", row)?;
     let opened = stored::opened(vault, name, &number.to_string(), batch, row).ok()??;
     Some(String::from_utf8_lossy(&opened).into_owned())

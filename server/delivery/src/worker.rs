@@ -12,6 +12,7 @@ use bellwether_schema::events::{EventType, Priority};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use crate::deletions::{Deletion, Deletions};
 use crate::ledger::{Hour, Ledger, Page, hour_of};
 use crate::line::Line;
 use crate::queue::{Block, Queue};
@@ -40,7 +41,8 @@ pub struct Worker {
     queue: Arc<dyn Queue>,
     pub(crate) table: Growing,
     pub(crate) dead: Growing,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
+    pub(crate) deletions: Deletions,
     ids: Runs<0>,
     /// Position before which every id is in a run.
     ids_cover: u64,
@@ -87,6 +89,7 @@ impl Worker {
             table,
             dead,
             ledger,
+            deletions: Deletions::open(folder)?,
             ids,
             ids_cover: ids_cover.max(first),
             spilled: Instant::now(),
@@ -132,6 +135,10 @@ impl Worker {
         let pace = pace(self.line.priority());
         let mut landed = Instant::now();
         let mut wait = BACK_OFF.0;
+        // What a crash kept from being deleted.
+        if let Err(error) = self.delete_posts(runtime) {
+            self.tell(Some(error.told()));
+        }
         loop {
             let stopping = stop.is_cancelled();
             let waiting = *durable.borrow_and_update() > self.position;
@@ -188,6 +195,8 @@ impl Worker {
             self.spill_ids(runtime)?;
         }
         if self.line.wants_wiped() {
+            // What the queue tells of ids must be in a run before it goes.
+            self.spill_ids(runtime)?;
             runtime.block_on(self.queue.wipe(self.position))?;
         }
         while let Some(task) = self.line.next_task() {
@@ -225,7 +234,7 @@ impl Worker {
             self.table.grow(plan.event_type.stored());
         }
         let started = Instant::now();
-        let Sorted { rows, dead, ids, page, landed } = self.sort(&plan, &blocks)?;
+        let Sorted { rows, dead, ids, page, landed, deletions } = self.sort(&plan, &blocks)?;
         let (mut pieces, mut dead_pieces) = (Vec::new(), Vec::new());
         for (hour, rows) in rows {
             let path = self.staging.join(format!("{end}-{hour}.parquet"));
@@ -239,6 +248,7 @@ impl Worker {
         }
         // First what opens it, then the dead, then the table: each counts only by the one after it.
         self.vault.sync()?;
+        self.deletions.note(&self.vault, deletions)?;
         if !dead_pieces.is_empty() {
             runtime.block_on(self.dead.append(dead_pieces, end, serde_json::Value::Null))?;
         }
@@ -250,6 +260,7 @@ impl Worker {
         }
         self.position = end;
         self.ledger.turn(page);
+        self.delete_posts(runtime)?;
         if self.ids.unspilled() >= IDS {
             self.spill_ids(runtime)?;
         }
@@ -271,6 +282,7 @@ impl Worker {
             ids: HashSet::default(),
             page,
             landed: Vec::new(),
+            deletions: Vec::new(),
         };
         let event_type = &plan.event_type;
         let late_after = u64::from(event_type.late_after_minutes) * 60_000;
@@ -306,6 +318,22 @@ impl Worker {
                             continue;
                         }
                         sorted.ids.insert(key);
+                        let person = person_of(&self.vault, plan, &event);
+                        if let Some(post) = plan.post {
+                            match Deletions::read(post, &event, person) {
+                                Some(deletion) => {
+                                    sorted.deletions.push(deletion);
+                                    // The deletion itself says no more of whom and what than that it was.
+                                    event.raw.fill(None);
+                                    event.more.clear();
+                                }
+                                None if self.deletions.is_gone(&self.vault, post, &event)? => {
+                                    figures.deleted += 1;
+                                    continue;
+                                }
+                                None => {}
+                            }
+                        }
                         figures.landed += 1;
                         let occurred = event.occurred.unwrap_or(received as i64 * 1000);
                         let own_end = (occurred.div_euclid(3_600_000_000) + 1) * 3_600_000;
@@ -320,7 +348,6 @@ impl Worker {
                                 None => drop(figures.late.insert(late_hour.1.clone(), 1)),
                             }
                         }
-                        let person = person_of(&self.vault, plan, &event);
                         let place = Place { id: &id, occurred, received, late, person };
                         rows.push(event_type, &event, &place);
                         if watched {
@@ -357,6 +384,7 @@ struct Sorted {
     ids: HashSet<u128, ByKey>,
     page: Page,
     landed: Vec<Landed>,
+    deletions: Vec<Deletion>,
 }
 
 /// The hour that is being filled.

@@ -127,6 +127,11 @@ impl Growing {
         self.change(pieces, &[], Some(position)).await
     }
 
+    /// What the next commits carry with them.
+    pub fn set_note(&mut self, note: Value) {
+        self.note = Some(note);
+    }
+
     /// Puts files into the place of others, as when small ones are made into a large one or rows are erased.
     pub async fn replace(&mut self, old: &[DataFile], new: Vec<Piece>) -> Result<u64, Error> {
         self.change(new, old, None).await

@@ -27,12 +27,14 @@ pub struct TypeSummary {
     pub late_after_minutes: u32,
     /// Table of its events.
     pub table: String,
-    /// Events that were received and read: the sum of the three below.
+    /// Events that were received and read: the sum of the four below.
     pub received: u64,
     pub landed: u64,
     pub dead: u64,
     /// Events whose id had landed before.
     pub duplicate: u64,
+    /// Posts that were deleted where they were posted.
+    pub deleted: u64,
     /// Events that are durable and wait to be landed, in bytes of the queue.
     pub backlog_bytes: u64,
     /// Why nothing lands just now, if so. What is sent meanwhile is kept.
@@ -58,11 +60,13 @@ pub struct HourOfType {
     pub landed: u64,
     pub dead: u64,
     pub duplicate: u64,
+    /// Posts of this hour that were deleted where they were posted.
+    pub deleted: u64,
     /// Landed in this hour though their own was closed already.
     pub late: u64,
     /// Events of this hour that came after it was closed: the correction to what it told.
     pub corrections: u64,
-    /// Whether received is landed, dead and duplicate together.
+    /// Whether received is landed, dead, duplicate and deleted together.
     pub complete: bool,
 }
 
@@ -96,6 +100,7 @@ fn summary(line: &Line) -> TypeSummary {
         landed: sum(|hour| hour.landed),
         dead: sum(|hour| hour.dead),
         duplicate: sum(|hour| hour.duplicate),
+        deleted: sum(|hour| hour.deleted),
         backlog_bytes: line.backlog(),
         fault: status.fault,
     }
@@ -150,9 +155,10 @@ pub async fn one(
             landed: hour.landed,
             dead: hour.dead,
             duplicate: hour.duplicate,
+            deleted: hour.deleted,
             late: hour.late.values().sum(),
             corrections: corrections.get(name).copied().unwrap_or(0),
-            complete: hour.received == hour.landed + hour.dead + hour.duplicate,
+            complete: hour.received == hour.landed + hour.dead + hour.duplicate + hour.deleted,
             hour: name.clone(),
         }
     });

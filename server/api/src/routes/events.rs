@@ -1,17 +1,19 @@
 //! The gate: events of every type, in the forms that producers speak.
 
+use std::collections::HashMap;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use bellwether_delivery::sources::{actblue, segment, van};
+use bellwether_delivery::sources::{Unfit, absentee, actblue, mobilize, segment, social, van};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::intake::{answer, unfit};
-use crate::reply::Segments;
+use crate::reply::{Params, Segments};
 
 /// What came of a request with events. Those that were accepted are on disk.
 #[derive(Serialize, ToSchema)]
@@ -99,27 +101,86 @@ tracking!(group, "/v1/group", "Segment's group call: a line of app.log.");
 tracking!(alias, "/v1/alias", "Segment's alias call: a line of app.log.");
 tracking!(batch, "/v1/batch", "Segment's batch of calls.");
 
-/// Takes in what another system sends, as it comes.
+/// What a source does not say of itself.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SourceParams {
+    /// Minutes that the zone of local times lies east of Greenwich; -300 (Eastern standard time) by default.
+    pub offset_minutes: Option<i64>,
+}
+
+/// Systems whose documents are taken in as they come.
+const SOURCES: &str = "actblue, mobilize, jetstream, mastodon, x, van-contacts, absentee-nc";
+
+/// Takes in what another system sends, as it comes: ActBlue's webhook (`actblue`), pages of Mobilize's attendances
+/// (`mobilize`), posts of Bluesky (`jetstream`), Mastodon (`mastodon`) and X (`x`), VAN's export of contacts as CSV
+/// (`van-contacts`), North Carolina's daily file of absentee ballots as CSV (`absentee-nc`).
+///
+/// A row of a file that is none becomes a dead letter of the type `unreadable`, with all that it holds.
 #[utoipa::path(
     post,
     path = "/v1/events/from/{source}",
     tag = "events",
-    params(("source" = String, Path, description = "actblue")),
+    params(("source" = String, Path, example = "actblue"), SourceParams),
     request_body(content = serde_json::Value, content_type = "application/json"),
     responses((status = 202, body = ReceiptShape), (status = 400, body = Problem), (status = 404, body = Problem))
 )]
 pub async fn from_source(
     State(app): State<App>,
     Segments(source): Segments<String>,
+    Params(params): Params<SourceParams>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let body = crate::intake::unpacked(&headers, body, app.config.delivery.event_body)?;
-    let events = match source.as_str() {
-        "actblue" => actblue::read(&body),
-        other => return Err(ApiError::not_found(format!("there is no source {other}; there are actblue"))),
+    let offset = params.offset_minutes.unwrap_or(-300);
+    let read = move || match source.as_str() {
+        "actblue" => actblue::read(&body).map_err(unfit),
+        "mobilize" => mobilize::attendances(&body).map_err(unfit),
+        "jetstream" => social::jetstream(&body).map_err(unfit),
+        "mastodon" => social::mastodon(&body).map_err(unfit),
+        "x" => social::x(&body).map_err(unfit),
+        "van-contacts" => rows(&body, |row| van::contact(row, offset).map(Some)),
+        "absentee-nc" => rows(&body, absentee::row),
+        other => Err(ApiError::not_found(format!("there is no source {other}; there are {SOURCES}"))),
     };
-    Ok(answer(&app.take_in(events.map_err(unfit)?).await?))
+    let events = tokio::task::spawn_blocking(read).await??;
+    if events.is_empty() {
+        // A stream may hold nothing that is of interest.
+        return Ok(answer(&bellwether_delivery::Receipt::default()));
+    }
+    Ok(answer(&app.take_in(events).await?))
+}
+
+/// Rows of a CSV file as events. Text that is not UTF-8 is read as windows-1252, as the sources write it.
+fn rows(
+    body: &[u8],
+    event: impl Fn(&HashMap<String, String>) -> Result<Option<Vec<u8>>, Unfit>,
+) -> Result<Vec<Vec<u8>>, ApiError> {
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text.trim_start_matches('\u{feff}').to_string(),
+        Err(_) => body.iter().map(|byte| char::from(*byte)).collect(),
+    };
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let header = reader
+        .headers()
+        .map_err(|error| ApiError::bad_request(format!("the file has no header: {error}")))?;
+    let names: Vec<String> = header.iter().map(|name| name.trim().to_string()).collect();
+    let mut events = Vec::new();
+    for record in reader.records() {
+        let record =
+            record.map_err(|error| ApiError::bad_request(format!("the file is not CSV: {error}")))?;
+        let values = record.iter().map(str::to_string);
+        let row: HashMap<String, String> = names.iter().cloned().zip(values).collect();
+        match event(&row) {
+            Ok(event) => events.extend(event),
+            // Not an event, and not lost: it has no type, so it is a letter of those that have none.
+            Err(fault) => {
+                events.push(serde_json::json!({"fault": fault.0, "row": row}).to_string().into_bytes())
+            }
+        }
+    }
+    Ok(events)
 }
 
 /// VAN's canvass responses: what its API takes for one person.

@@ -4,6 +4,7 @@ pub mod aggregates;
 pub mod contributions;
 pub mod district_report;
 pub mod districts;
+pub mod erasures;
 pub mod event_types;
 pub mod events;
 pub mod experiments;

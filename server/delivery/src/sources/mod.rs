@@ -1,9 +1,12 @@
 //! What others speak, turned into events: each source is a function from the bytes that it sends to events as the gate
 //! takes them, one JSON object each. Nothing is kept between two calls.
 
+pub mod absentee;
 pub mod actblue;
 pub mod cloudevents;
+pub mod mobilize;
 pub mod segment;
+pub mod social;
 pub mod van;
 
 use serde_json::{Map, Value, json};

@@ -1,0 +1,127 @@
+//! `/v1/events/from/{source}` and `/v1/erasures`: what other systems send, posts that are deleted, persons who are erased.
+
+use serde_json::{Value, json};
+
+use super::events::{empty, received, walk};
+use super::harness::{Server, real_data};
+
+#[test]
+fn the_jetstream_capture_lands_and_its_deletions_are_applied() {
+    let (_folder, lake) = empty();
+    let server = Server::start(&lake);
+    if let Some(data) = real_data("Bluesky's Jetstream") {
+        let capture = std::fs::read_to_string(data.join("social/jetstream_v1_events.redacted.jsonl"))
+            .expect("the capture");
+        // Independently: lines about posts, by what they do.
+        let of = |operation: &str| {
+            let lines = capture.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+            let commits = lines.filter(|line| line["commit"]["collection"] == "app.bsky.feed.post");
+            commits.filter(|line| line["commit"]["operation"] == operation).count() as u64
+        };
+        let (made, gone) = (of("create"), of("delete"));
+        assert!(made > 10 && gone > 0);
+        // Twice: a stream that reconnects tells again what it told.
+        for _ in 0..2 {
+            assert_eq!(
+                server.send("/v1/events/from/jetstream", "application/x-ndjson", capture.clone()).0,
+                202
+            );
+        }
+        let told = received(&server, "social.post", 2 * (made + gone));
+        assert_eq!((&told["landed"], &told["dead"]), (&json!(made + gone), &json!(0)), "{told}");
+    }
+    // A post that landed is deleted; one whose deletion came first never shows.
+    let commit = |key: &str, operation: &str, text: &str| {
+        json!({"did": "did:plc:x", "time_us": 1_791_650_299_090_631_u64, "kind": "commit",
+            "commit": {"rev": operation, "operation": operation, "collection": "app.bsky.feed.post", "rkey": key, "record": {"text": text}}})
+    };
+    let before = server.json("/v1/event-types/social.post")["received"].as_u64().expect("a count");
+    let send = |event: &Value| assert_eq!(server.post("/v1/events/from/jetstream", event, &[]).0, 202);
+    send(&commit("one", "create", "regretted words"));
+    send(&commit("kept", "create", "words that stay"));
+    received(&server, "social.post", before + 2);
+    send(&commit("one", "delete", ""));
+    send(&commit("two", "delete", ""));
+    received(&server, "social.post", before + 4);
+    send(&commit("two", "create", "regretted words"));
+    let told = received(&server, "social.post", before + 5);
+    assert_eq!(told["deleted"], 2, "{told}");
+    assert!(told["hours"].as_array().expect("hours").iter().all(|hour| hour["complete"] == true), "{told}");
+    let (_, rows) = server.sql("SELECT text FROM event_social_post WHERE text LIKE '%words%'");
+    assert_eq!(rows["rows"], json!([{"text": "words that stay"}]));
+    let table = server.sql("SELECT count(*) AS rows FROM event_social_post").1["rows"][0]["rows"].clone();
+    assert_eq!(table, told["landed"], "the books and the table agree");
+}
+
+#[test]
+fn what_vendors_send_lands_as_it_comes() {
+    let Some(data) = real_data("the vendors' samples") else { return };
+    let (_folder, lake) = empty();
+    let server = Server::start(&lake);
+    let read = |name: &str| std::fs::read_to_string(data.join("events").join(name)).expect("the sample");
+    let contacts = read("van_contacts_contacts_sample.csv");
+    let count = contacts.lines().count() as u64 - 1;
+    assert_eq!(server.send("/v1/events/from/van-contacts", "text/csv", contacts.clone()).0, 202);
+    let of_type = |types: &[&str]| {
+        contacts.lines().skip(1).filter(|line| types.iter().any(|one| line.contains(one))).count() as u64
+    };
+    for (name, rows) in [("contact.phone", of_type(&[",Phone,"])), ("contact.text", of_type(&[",SMS Text,"]))]
+    {
+        let told = received(&server, name, rows);
+        assert_eq!((&told["landed"], &told["dead"]), (&json!(rows), &json!(0)), "{name}: {told}");
+    }
+    let doors = count - of_type(&[",Phone,", ",SMS Text,"]);
+    assert_eq!(received(&server, "contact.door", doors)["landed"], doors);
+    let not_home =
+        contacts.lines().filter(|line| line.contains(",Not Home,") && line.contains(",Walk,")).count();
+    let (_, rows) = server.sql("SELECT count(*) AS n FROM event_contact_door WHERE result = 'not_home'");
+    assert_eq!(rows["rows"][0]["n"], not_home);
+    assert_eq!(
+        server
+            .send("/v1/events/from/mobilize", "application/json", read("mobilize_attendances_sample.json"))
+            .0,
+        202
+    );
+    assert_eq!(received(&server, "volunteer.shift", 30)["dead"], 0);
+    let absentee = "county_desc,ncid,election_dt,ballot_req_type,ballot_rtn_dt,ballot_rtn_status\n\
+        WAKE,AA1,11/03/2026,MAIL,10/20/2026,ACCEPTED\nWAKE,AA2,11/03/2026,ONE-STOP,10/21/2026,\nWAKE,AA3,11/03/2026,MAIL,,\nWAKE,,11/03/2026,MAIL,10/20/2026,ACCEPTED\n";
+    assert_eq!(server.send("/v1/events/from/absentee-nc", "text/csv", absentee).0, 202);
+    assert_eq!(received(&server, "ballot.returned", 2)["landed"], 2);
+    assert_eq!(received(&server, "unreadable", 1)["dead"], 1);
+    assert_eq!(server.send("/v1/events/from/nowhere", "text/csv", "").0, 404);
+}
+
+#[test]
+fn an_erased_person_is_on_no_disk_and_does_not_come_back() {
+    let (folder, lake) = empty();
+    let server = Server::start(&lake);
+    let door = |id: &str, voter: &str, notes: &str| json!({"id": id, "type": "contact.door", "data": {"voter_id": voter, "state": "CO", "result": "canvassed", "notes": notes}});
+    let lost = "{\"id\":\"9\",\"type\":\"contact.door\",\"voter_id\":\"erasable-voter\" ,";
+    for event in [door("1", "erasable-voter", "secret notes"), door("2", "other-voter", "other notes")] {
+        assert_eq!(server.post("/v1/events", &event, &[]).0, 202);
+    }
+    assert_eq!(server.send("/v1/events", "application/json", lost).0, 202);
+    received(&server, "contact.door", 3);
+    // Still in a queue: it must go from there too.
+    assert_eq!(server.post("/v1/events", &door("3", "erasable-voter", "late notes"), &[]).0, 202);
+    let (status, told) =
+        server.post("/v1/erasures", &json!({"voter_id": "erasable-voter", "state": "CO"}), &[]);
+    assert_eq!((status, &told["rows"]), (200, &json!(3)), "{told}");
+    let on_disk = |word: &str| {
+        let holds = |path: &std::path::PathBuf| {
+            std::fs::read(path)
+                .is_ok_and(|bytes| bytes.windows(word.len()).any(|window| window == word.as_bytes()))
+        };
+        walk(folder.path()).into_iter().filter(holds).collect::<Vec<_>>()
+    };
+    for word in ["erasable-voter", "secret notes", "late notes"] {
+        assert!(on_disk(word).is_empty(), "{word}: {:?}", on_disk(word));
+    }
+    // The same person again: what happened counts, who it was does not come back.
+    assert_eq!(server.post("/v1/events", &door("4", "erasable-voter", "secret notes"), &[]).0, 202);
+    received(&server, "contact.door", 5);
+    let (_, rows) = server.sql("SELECT voter_id, notes FROM event_contact_door ORDER BY voter_id NULLS LAST");
+    let none = json!({"voter_id": null, "notes": null});
+    assert_eq!(rows["rows"], json!([{"voter_id": "other-voter", "notes": "other notes"}, none, none, none]));
+    assert_eq!(server.post("/v1/erasures", &json!({}), &[]).0, 400);
+}
