@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import bench_events
 import bench_http
 
 PASSES = int(os.environ.get("BELLWETHER_PASSES", "3"))
@@ -132,6 +133,7 @@ def main():
         compare(title, peers, "job4_model.py", lambda learner=learner: bellwether_learn(learner), "--scale", "0.3")
     binary = f"{TARGET}/bellwether"
     bench_http.beside_peers(binary, f"{DATA}/voters.tsv", peer, PASSES)
+    bench_events.main(binary)
     real = os.environ.get("BELLWETHER_REAL_DATA")
     if real:
         bench_http.at_scale(binary, real)

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layout;
+use crate::{events, layout};
 
 /// One table of the lake.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -149,8 +149,14 @@ pub fn document() -> String {
     let mut text = String::from(
         "# Table catalog\n\nPrinted by `bellwether tables`; a test compares this page with the catalog.\n",
     );
-    for table in tables() {
+    let events: Vec<Table> = events::shipped().iter().map(events::EventType::shown).collect();
+    for table in tables().iter().chain(&events) {
         text.push_str(&format!("\n## {}\n\n{}\n\n", table.name, table.meaning));
+        if table.name.starts_with("event_") {
+            text.push_str(
+                "Grows between releases; what names or describes a person is sealed in its files. ",
+            );
+        }
         if !table.partition_by.is_empty() {
             text.push_str(&format!("Partitioned by {}. ", table.partition_by.join(", ")));
         }

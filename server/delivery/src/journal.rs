@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -42,6 +43,8 @@ struct Shared {
     wake: Condvar,
     store: Mutex<Store>,
     durable: watch::Sender<u64>,
+    /// How long to wait for more before the disk is asked.
+    linger: Duration,
     /// How often writing failed. Who waits for a record that was taken in before learns that it was lost.
     failures: watch::Sender<u64>,
 }
@@ -85,7 +88,8 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Journal {
     /// Opens the journal in a folder, which is made, and cuts away what a crash left unfinished at its end.
-    pub fn open(folder: &Path) -> Result<Journal, Error> {
+    /// A journal that lingers asks the disk less often, and its producers wait so much longer.
+    pub fn open(folder: &Path, linger: Duration) -> Result<Journal, Error> {
         std::fs::create_dir_all(folder).map_err(|cause| failed("make", folder, cause))?;
         let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
             .map_err(|cause| failed("read", folder, cause))?
@@ -112,6 +116,7 @@ impl Journal {
             wake: Condvar::new(),
             store: Mutex::new(store),
             durable: watch::Sender::new(end),
+            linger,
             failures: watch::Sender::new(0),
         });
         let writing = shared.clone();
@@ -141,6 +146,11 @@ impl Shared {
                 let mut tail = held(&self.tail);
                 while tail.waiting.is_empty() && !tail.stopping {
                     tail = self.wake.wait(tail).unwrap_or_else(std::sync::PoisonError::into_inner);
+                }
+                if !self.linger.is_zero() && !tail.stopping {
+                    drop(tail);
+                    std::thread::sleep(self.linger);
+                    tail = held(&self.tail);
                 }
                 let Some(mut batch) = tail.waiting.pop_front() else { return };
                 while let Some(next) = tail.waiting.front()

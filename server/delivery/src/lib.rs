@@ -132,6 +132,16 @@ pub struct Delivery {
     _lock: std::fs::File,
 }
 
+/// How long a queue waits for more before it asks the disk: what is important is not kept waiting, and what is not takes the
+/// disk and the cores from it less often.
+fn linger(priority: Priority) -> Duration {
+    match priority {
+        Priority::Critical => Duration::ZERO,
+        Priority::Normal => Duration::from_millis(2),
+        Priority::Bulk => Duration::from_millis(8),
+    }
+}
+
 /// Milliseconds since 1970.
 pub fn now() -> u64 {
     chrono::Utc::now().timestamp_millis() as u64
@@ -179,7 +189,8 @@ impl Delivery {
 
     async fn start(&self, event_type: EventType) -> Result<(), Error> {
         let folder = self.settings.folder.join("lines").join(&event_type.name);
-        let queue: Arc<dyn Queue> = Arc::new(Journal::open(&folder.join("queue"))?);
+        let queue: Arc<dyn Queue> =
+            Arc::new(Journal::open(&folder.join("queue"), linger(event_type.priority))?);
         let table = self.lake.growing(event_type.stored()).await?;
         let dead = self.lake.growing(event_type.dead_letters()).await?;
         let name = event_type.name.clone();

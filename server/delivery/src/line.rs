@@ -46,8 +46,11 @@ pub struct Line {
     wipe: AtomicBool,
     tap: Option<Tap>,
     tasks: Mutex<VecDeque<Task>>,
-    files: RwLock<(Arc<Vec<PathBuf>>, Arc<Vec<PathBuf>>)>,
+    files: RwLock<Files>,
 }
+
+/// Files of the event table, and of the dead letters.
+pub type Files = (Arc<Vec<PathBuf>>, Arc<Vec<PathBuf>>);
 
 /// How a line stands.
 #[derive(Debug, Clone, Default)]
@@ -168,7 +171,7 @@ impl Line {
 
 impl Line {
     /// Files of the event table and of the dead letters, where they lie on this machine.
-    pub fn files(&self) -> (Arc<Vec<PathBuf>>, Arc<Vec<PathBuf>>) {
+    pub fn files(&self) -> Files {
         self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 

@@ -130,7 +130,12 @@ impl Worker {
     /// Works until told to stop, then lands what is there.
     pub fn run(mut self, runtime: &tokio::runtime::Handle, stop: &CancellationToken) {
         // The entrance must not wait for those who land: they take what it leaves.
-        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 5);
+        let nice = match self.line.priority() {
+            Priority::Critical => 5,
+            Priority::Normal => 10,
+            Priority::Bulk => 15,
+        };
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), nice);
         let mut durable = self.queue.durable();
         let pace = pace(self.line.priority());
         let mut landed = Instant::now();
@@ -306,7 +311,7 @@ impl Worker {
                         figures.dead += 1;
                         if number >= dead_from {
                             let person = self.person_of_dead(plan, record);
-                            let rows = sorted.dead.entry(hour.clone()).or_insert_with(DeadRows::default);
+                            let rows = sorted.dead.entry(hour.clone()).or_default();
                             rows.push(number, received, &fault, person, record);
                         }
                     }
@@ -495,7 +500,7 @@ pub fn named_person(
         "email" => vault.person("email", &[named.trim().to_lowercase().as_bytes()]),
         "phone" => {
             let digits: String = named.chars().filter(char::is_ascii_digit).collect();
-            vault.person("phone", &[digits[digits.len().saturating_sub(10)..].as_bytes()])
+            vault.person("phone", &[&digits.as_bytes()[digits.len().saturating_sub(10)..]])
         }
         _ => vault.person(field, &[event_type.as_bytes(), b"/", named.as_bytes()]),
     }

@@ -15,6 +15,9 @@ use crate::error::{ApiError, Problem};
 use crate::intake::{answer, unfit};
 use crate::reply::{Params, Segments};
 
+/// How long an answer is held back that turns events away.
+const HELD_BACK: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// What came of a request with events. Those that were accepted are on disk.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Receipt)]
@@ -52,7 +55,16 @@ pub struct RefusedShape {
     )
 )]
 pub async fn take(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
-    Ok(answer(&app.take_body(&headers, body).await?))
+    Ok(slowed(answer(&app.take_body(&headers, body).await?)).await)
+}
+
+/// Holds an answer back that turns events away: a producer that does not heed Retry-After is slowed all the same, and the
+/// others keep the cores.
+async fn slowed(response: Response) -> Response {
+    if response.status() == axum::http::StatusCode::TOO_MANY_REQUESTS {
+        tokio::time::sleep(HELD_BACK).await;
+    }
+    response
 }
 
 /// A call of the tracking API that analytics SDKs speak.
@@ -61,7 +73,7 @@ async fn call(app: &App, call: &str, headers: &HeaderMap, body: Bytes) -> Result
     let delivery = app.intake.delivery()?;
     let events = segment::read(call, &body, |name| delivery.line(name).is_some()).map_err(unfit)?;
     let receipt = app.take_in(events).await?;
-    let mut response = answer(&receipt);
+    let mut response = slowed(answer(&receipt)).await;
     if response.status() == axum::http::StatusCode::ACCEPTED {
         // The SDKs expect what they know.
         *response.status_mut() = axum::http::StatusCode::OK;
@@ -149,7 +161,7 @@ pub async fn from_source(
         // A stream may hold nothing that is of interest.
         return Ok(answer(&bellwether_delivery::Receipt::default()));
     }
-    Ok(answer(&app.take_in(events).await?))
+    Ok(slowed(answer(&app.take_in(events).await?)).await)
 }
 
 /// Rows of a CSV file as events. Text that is not UTF-8 is read as windows-1252, as the sources write it.
