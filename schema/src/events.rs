@@ -138,6 +138,9 @@ const PROPERTY: [&str; 14] = [
 pub const COMMON: [&str; 8] =
     ["hour", "event_id", "occurred_at", "received_at", "late", "schema_version", "person", "sealed"];
 
+/// Names that mean something else where events are kept.
+const RESERVED: [&str; 2] = ["more", "payload"];
+
 fn fault<T>(place: &str, what: impl Into<String>) -> Result<T, Error> {
     Err(Error::Fault { place: place.to_string(), what: what.into() })
 }
@@ -173,6 +176,10 @@ impl EventType {
         let limits = serde_json::from_value(of("x-limits", Value::Object(Map::new())));
         let limits =
             limits.map_err(|error| Error::Fault { place: "x-limits".into(), what: error.to_string() })?;
+        let limits: EventLimits = limits;
+        if limits.events_per_second == Some(0) || limits.bytes_per_second == Some(0) {
+            return fault("x-limits", "a rate is above 0");
+        }
         let mut fields = Vec::new();
         properties(root, &[], true, &mut fields)?;
         // What must be there first; the document's own order is not kept by every JSON reader.
@@ -180,7 +187,9 @@ impl EventType {
             other.required.cmp(&one.required).then(one.name.cmp(&other.name))
         });
         if let Some(twice) = fields.iter().enumerate().find(|(at, field)| {
-            COMMON.contains(&field.name.as_str()) || fields[..*at].iter().any(|one| one.name == field.name)
+            COMMON.contains(&field.name.as_str())
+                || RESERVED.contains(&field.name.as_str())
+                || fields[..*at].iter().any(|one| one.name == field.name)
         }) {
             return fault(&twice.1.name, "there is a column of this name already");
         }

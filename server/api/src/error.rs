@@ -152,7 +152,9 @@ impl From<bellwether_delivery::Error> for ApiError {
         use bellwether_delivery::Error;
         match error {
             Error::Lake(error) => error.into(),
-            Error::NotDurable => ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            Error::NotDurable | Error::Stopped | Error::NotWiped(_) => {
+                ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
             _ => ApiError::internal(chain(&error)),
         }
     }

@@ -61,11 +61,7 @@ impl App {
             }
             match self.intake.delivery() {
                 Err(_) => self.open_gate().await,
-                Ok(delivery) => {
-                    if let Err(error) = delivery.refresh_types().await {
-                        tracing::error!(error = %error.told(), "a new event type cannot be set up");
-                    }
-                }
+                Ok(delivery) => delivery.refresh_types().await,
             }
         }
         if let Ok(delivery) = self.intake.delivery() {
@@ -81,8 +77,8 @@ impl App {
             let (plan, (events, dead)) = (line.plan(), line.files());
             let of = &plan.event_type;
             let table = |bound_by, stored, shown, files| {
-                let bound = of.name.clone();
-                LiveTable { bound, bound_by, stored, shown, files }
+                let (bound, whole) = (of.name.clone(), bound_by == "number");
+                LiveTable { bound, bound_by, whole, stored, shown, files }
             };
             tables.push(table("event_id", of.stored(), of.shown(), events));
             tables.push(table("number", of.dead_letters(), of.dead_letters_shown(), dead));

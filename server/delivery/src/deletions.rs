@@ -98,7 +98,11 @@ impl Deletions {
             }
         }
         self.gone.spill(0)?;
-        self.waiting.extend(deletions);
+        for deletion in deletions {
+            if !self.waiting.contains(&deletion) {
+                self.waiting.push(deletion);
+            }
+        }
         self.write()
     }
 
@@ -132,6 +136,11 @@ impl Deletion {
     /// The author whose rows alone can be meant.
     pub fn author(&self) -> Option<Person> {
         Person::parse(self.author.as_ref()?)
+    }
+
+    /// The post that is meant; none where all of an author's are.
+    pub fn post_id(&self) -> Option<&str> {
+        self.post_id.as_deref()
     }
 
     /// Whether a landed event is what this deletes.

@@ -42,6 +42,8 @@ struct Shared {
     tail: Mutex<Tail>,
     wake: Condvar,
     store: Mutex<Store>,
+    /// Held while a frame is written: no segment goes from under it.
+    writing: Mutex<()>,
     durable: watch::Sender<u64>,
     /// How long to wait for more before the disk is asked.
     linger: Duration,
@@ -115,6 +117,7 @@ impl Journal {
             tail: Mutex::new(tail),
             wake: Condvar::new(),
             store: Mutex::new(store),
+            writing: Mutex::default(),
             durable: watch::Sender::new(end),
             linger,
             failures: watch::Sender::new(0),
@@ -180,6 +183,7 @@ impl Shared {
 
     /// Appends one frame to the last segment, or to a new one, and syncs it. Gives the position behind it.
     fn put(&self, batch: Batch, first: u64) -> Result<u64, Error> {
+        let _writing = held(&self.writing);
         let packed = (batch.bytes().len() >= PACK).then(|| lz4_flex::block::compress(batch.bytes()));
         let packed = packed.filter(|packed| packed.len() < batch.bytes().len());
         let stored = packed.as_deref().unwrap_or(batch.bytes());
@@ -250,10 +254,12 @@ impl Shared {
         Ok(blocks)
     }
 
-    /// Deletes whole segments before a position; `all` also ends the last one where it may be deleted then.
-    fn trim(&self, before: u64, all: bool) -> Result<(), Error> {
+    /// Deletes whole segments before a position; `all` also ends the last one, so that it can go. True where nothing
+    /// before the position is left.
+    fn trim(&self, before: u64, all: bool) -> Result<bool, Error> {
+        let _writing = all.then(|| held(&self.writing));
         let mut store = held(&self.store);
-        if all && before >= store.end && store.segments.back().is_some_and(|last| last.bytes > 0) {
+        if all && store.segments.back().is_some_and(|last| last.bytes > 0) {
             let segment = Segment::create(&self.folder, store.end)?;
             store.segments.push_back(segment);
         }
@@ -266,6 +272,21 @@ impl Shared {
             && let Some(block) = store.kept.pop_front()
         {
             store.kept_bytes -= block.batch.bytes().len();
+        }
+        Ok(store.segments.front().is_none_or(|oldest| oldest.bytes == 0 || oldest.first() >= before))
+    }
+
+    /// Goes on from a position that lies ahead.
+    fn advance(&self, to: u64) -> Result<(), Error> {
+        let _writing = held(&self.writing);
+        let mut tail = held(&self.tail);
+        let mut store = held(&self.store);
+        if store.end < to {
+            let segment = Segment::create(&self.folder, to)?;
+            store.segments.push_back(segment);
+            store.end = to;
+            tail.next = to;
+            self.durable.send_replace(to);
         }
         Ok(())
     }
@@ -303,10 +324,14 @@ impl Queue for Journal {
     }
 
     fn trim(&self, before: u64) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move { self.shared.trim(before, false) })
+        Box::pin(async move { self.shared.trim(before, false).map(|_| ()) })
     }
 
-    fn wipe(&self, before: u64) -> BoxFuture<'_, Result<(), Error>> {
+    fn advance(&self, to: u64) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move { self.shared.advance(to) })
+    }
+
+    fn wipe(&self, before: u64) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(async move { self.shared.trim(before, true) })
     }
 

@@ -153,17 +153,24 @@ fn string(text: &[u8], start: usize) -> Result<usize, Broken> {
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') => match text.get(at + 1) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
-                Some(b'u')
-                    if text.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
-                {
-                    at += 6;
-                }
+                Some(b'u') => match (unit(text, at), unit(text, at + 6)) {
+                    // Halves of a character come in pairs.
+                    (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => at += 12,
+                    (Some(0xd800..=0xdfff), _) | (None, _) => return Err(Broken::At(at)),
+                    _ => at += 6,
+                },
                 _ => return Err(Broken::At(at)),
             },
             Some(0x20..) => at += 1,
             _ => return Err(Broken::At(at)),
         }
     }
+}
+
+/// The UTF-16 unit that the escape at a place stands for.
+fn unit(text: &[u8], at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    digits.iter().try_fold(0, |unit: u16, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16))
 }
 
 fn number(text: &[u8], start: usize) -> Result<usize, Broken> {
@@ -185,6 +192,11 @@ fn number(text: &[u8], start: usize) -> Result<usize, Broken> {
     if matches!(text.get(at), Some(b'e' | b'E')) {
         at += 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
         at = digits(at)?;
+        // A number that no machine can hold is one that no reader takes.
+        let size = std::str::from_utf8(&text[start..at]).ok().and_then(|text| text.parse::<f64>().ok());
+        if !size.is_some_and(f64::is_finite) {
+            return Err(Broken::At(start));
+        }
     }
     Ok(at)
 }

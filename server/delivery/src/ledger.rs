@@ -92,8 +92,18 @@ impl Ledger {
         file.sync_all().map_err(fail)
     }
 
-    /// Landed events of an hour were deleted. Gives the page to commit with that.
-    pub fn deleted(&mut self, hour: &str, count: u64) -> Result<Page, Error> {
+    /// The page as it is to be committed with landed events of an hour deleted.
+    pub fn without(&self, hour: &str, count: u64) -> Page {
+        let mut page = self.page.clone();
+        if let Some(figures) = page.get_mut(hour) {
+            figures.landed -= count.min(figures.landed);
+            figures.deleted += count;
+        }
+        page
+    }
+
+    /// That was committed.
+    pub fn deleted(&mut self, hour: &str, count: u64) -> Result<(), Error> {
         let mut figures = self.page.get(hour).or_else(|| self.closed.get(hour)).cloned().unwrap_or_default();
         figures.landed -= count.min(figures.landed);
         figures.deleted += count;
@@ -101,7 +111,7 @@ impl Ledger {
             Some(known) => *known = figures,
             None => self.close(Page::from([(hour.to_string(), figures)]))?,
         }
-        Ok(self.page.clone())
+        Ok(())
     }
 
     /// An hour of a page to go on from: that of the page, or one that was put away and gets more.

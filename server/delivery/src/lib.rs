@@ -66,6 +66,8 @@ pub enum Error {
     NoRandomness,
     #[error("what is sealed cannot be opened with this key")]
     Sealed,
+    #[error("the queue of {0} could not be emptied in time; ask again")]
+    NotWiped(String),
     #[error("the server is stopping")]
     Stopped,
     #[error("another process delivers from {}", path.display())]
@@ -126,6 +128,8 @@ pub struct Delivery {
     lines: RwLock<BTreeMap<String, Arc<Line>>>,
     registry: Registry,
     tap: Option<Tap>,
+    /// Types that could not be set up, and why.
+    broken: Mutex<BTreeMap<String, String>>,
     stop: CancellationToken,
     workers: Mutex<Vec<std::thread::JoinHandle<()>>>,
     /// Held by the one process that delivers from the folder.
@@ -156,6 +160,8 @@ impl Delivery {
             move |cause| Error::File { operation, path, cause }
         };
         std::fs::create_dir_all(&folder).map_err(file("make"))?;
+        let owner = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(&folder, owner).map_err(file("close to others"))?;
         let lock = std::fs::File::create(folder.join(".lock")).map_err(file("lock"))?;
         lock.try_lock().map_err(|_| Error::InUse { path: folder.clone() })?;
         let delivery = Arc::new(Delivery {
@@ -166,25 +172,43 @@ impl Delivery {
             lake,
             lines: RwLock::default(),
             tap,
+            broken: Mutex::default(),
             stop: CancellationToken::new(),
             workers: Mutex::default(),
             _lock: lock,
         });
-        for event_type in delivery.registry.known() {
-            delivery.start(event_type).await?;
-        }
+        delivery.start_missing().await;
         Ok(delivery)
     }
 
-    /// Takes up types and versions that came into the folder of types since.
-    pub async fn refresh_types(&self) -> Result<(), Error> {
+    /// Takes up types and versions that came into the folder of types since, and types that could not be set up before.
+    pub async fn refresh_types(&self) {
         for event_type in self.registry.changed() {
-            match self.line(&event_type.name) {
-                Some(line) => line.adopt(event_type),
-                None => self.start(event_type).await?,
+            if let Some(line) = self.line(&event_type.name) {
+                line.adopt(event_type);
             }
         }
-        Ok(())
+        self.start_missing().await;
+    }
+
+    /// Sets up every known type that has no line. One that cannot be set up is told of and leaves the others alone.
+    async fn start_missing(&self) {
+        for event_type in self.registry.known() {
+            let name = event_type.name.clone();
+            if self.line(&name).is_some() {
+                continue;
+            }
+            let outcome = self.start(event_type).await.map_err(|error| error.told());
+            let mut broken = self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match outcome {
+                Ok(()) => drop(broken.remove(&name)),
+                Err(error) => {
+                    if broken.insert(name.clone(), error.clone()).is_none() {
+                        tracing::error!(event_type = name, error, "a type cannot be set up");
+                    }
+                }
+            }
+        }
     }
 
     async fn start(&self, event_type: EventType) -> Result<(), Error> {
@@ -227,24 +251,29 @@ impl Delivery {
 
     /// What is wrong with documents in the folder of types, by file.
     pub fn type_faults(&self) -> BTreeMap<String, String> {
-        self.registry.faults()
+        let mut faults = self.registry.faults();
+        faults.extend(self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone());
+        faults
     }
 
     /// Erases a person everywhere: the key that their events are sealed with, their part of the tables, and what waits in
     /// the queues. `persons` are the pseudonyms that they are known by, `named` the texts that tell them. Gives the rows
     /// that changed.
     pub async fn erase(&self, persons: Vec<vault::Person>, named: Vec<String>) -> Result<usize, Error> {
-        let mut changed = 0;
-        for line in self.lines() {
-            line.flush(true, Duration::from_secs(30)).await;
-        }
+        // The keys first: whatever comes after them is only tidying up.
         for person in &persons {
             self.vault.erase(*person)?;
         }
-        for line in self.lines() {
+        let lines = self.lines();
+        let wiped = join_all(lines.iter().map(|line| line.flush(true, Duration::from_secs(60)))).await;
+        let mut changed = 0;
+        for line in &lines {
             changed += line.erase(persons.clone(), named.clone()).await?;
         }
-        Ok(changed)
+        match wiped.iter().position(|wiped| !wiped) {
+            Some(at) => Err(Error::NotWiped(lines[at].name.clone())),
+            None => Ok(changed),
+        }
     }
 
     /// Sorts events by their types. One event a record.

@@ -43,7 +43,9 @@ pub struct Line {
     hurry: Notify,
     hurrying: AtomicU64,
     hurried: watch::Sender<u64>,
-    wipe: AtomicBool,
+    /// Position up to which the queue is to be wiped; 0: nothing is.
+    wipe: AtomicU64,
+    ended: AtomicBool,
     tap: Option<Tap>,
     tasks: Mutex<VecDeque<Task>>,
     files: RwLock<Files>,
@@ -73,7 +75,8 @@ impl Line {
             hurry: Notify::new(),
             hurrying: AtomicU64::new(0),
             hurried: watch::Sender::new(0),
-            wipe: AtomicBool::new(false),
+            wipe: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
             tap,
             tasks: Mutex::default(),
             files: RwLock::default(),
@@ -147,25 +150,55 @@ impl Line {
         self.hurried.send_replace(position);
     }
 
-    pub(crate) fn wants_wiped(&self) -> bool {
-        self.wipe.swap(false, Ordering::AcqRel)
+    pub(crate) fn wants_wiped(&self) -> u64 {
+        self.wipe.load(Ordering::Acquire)
+    }
+
+    /// The queue was wiped up to there; a wish that came meanwhile stays.
+    pub(crate) fn wiped(&self, to: u64) {
+        let _ = self.wipe.compare_exchange(to, 0, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// The worker has ended: nothing that is asked of it will be done.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 
     /// Waits until everything that is durable now has landed, at most so long. `wipe` also deletes it from the queue, to
     /// the last byte. False where it took too long.
     pub async fn flush(&self, wipe: bool, patience: Duration) -> bool {
         let Ok((_, end)) = self.queue.ends().await else { return false };
-        self.wipe.fetch_or(wipe, Ordering::AcqRel);
+        if end == 0 {
+            return true;
+        }
+        if wipe {
+            self.wipe.fetch_max(end, Ordering::AcqRel);
+        }
         self.hurrying.fetch_add(1, Ordering::AcqRel);
-        self.hurried.send_replace(0);
+        let _hurry = Hurry(self);
         let mut told = self.hurried.subscribe();
-        self.hurry.notify_one();
         let done = async {
-            told.wait_for(|position| *position >= end.max(1) || (*position == 0 && end == 0)).await.is_ok()
+            loop {
+                self.hurry.notify_one();
+                if *told.borrow_and_update() >= end && (!wipe || self.wants_wiped() == 0) {
+                    return true;
+                }
+                if told.changed().await.is_err() {
+                    return false;
+                }
+            }
         };
-        let landed = end == 0 || tokio::time::timeout(patience, done).await.unwrap_or(false);
-        self.hurrying.fetch_sub(1, Ordering::AcqRel);
-        landed
+        tokio::time::timeout(patience, done).await.unwrap_or(false)
+    }
+}
+
+/// Somebody waits for what is durable to land; no longer when dropped.
+struct Hurry<'a>(&'a Line);
+
+impl Drop for Hurry<'_> {
+    fn drop(&mut self) {
+        self.0.hurrying.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -192,6 +225,9 @@ impl Line {
         let (tell, told) = tokio::sync::oneshot::channel();
         let task: Task = Box::new(move |worker, runtime| drop(tell.send(work(worker, runtime))));
         self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push_back(task);
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Error::Stopped);
+        }
         self.hurry.notify_one();
         told.await.map_err(|_| Error::Stopped)?
     }

@@ -37,8 +37,12 @@ pub trait Queue: Send + Sync {
     /// Forgets records before a position. May keep some of them.
     fn trim(&self, before: u64) -> BoxFuture<'_, Result<(), Error>>;
 
-    /// Forgets every record before a position, to the last byte.
-    fn wipe(&self, before: u64) -> BoxFuture<'_, Result<(), Error>>;
+    /// Forgets every record before a position, to the last byte. False where some lie together with later ones: ask again
+    /// when these have landed too.
+    fn wipe(&self, before: u64) -> BoxFuture<'_, Result<bool, Error>>;
+
+    /// Goes on from a position, where the queue is not there yet: it was lost, and the table knows more.
+    fn advance(&self, to: u64) -> BoxFuture<'_, Result<(), Error>>;
 
     /// Tells the position behind the last durable record whenever it moves.
     fn durable(&self) -> watch::Receiver<u64>;

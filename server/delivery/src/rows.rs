@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder,
+    ArrayBuilder, BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder,
     TimestampMicrosecondBuilder,
 };
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use bellwether_schema::catalog::{ColumnType, Privacy, Table};
 use bellwether_schema::events::EventType;
@@ -143,8 +143,7 @@ pub fn context(name: &str, event_id: &str) -> Vec<u8> {
 pub struct Rows {
     name: String,
     version: i32,
-    ids: Vec<u8>,
-    id_ends: Vec<usize>,
+    ids: StringBuilder,
     occurred: TimestampMicrosecondBuilder,
     received: TimestampMicrosecondBuilder,
     late: BooleanBuilder,
@@ -155,13 +154,15 @@ pub struct Rows {
 
 /// One event's part that is not in its fields.
 pub struct Place<'a> {
-    pub id: &'a str,
+    /// None where the row was stripped of it.
+    pub id: Option<&'a str>,
     /// Microseconds since 1970.
     pub occurred: i64,
     /// Milliseconds since 1970.
     pub received: u64,
     pub late: bool,
-    pub person: Person,
+    /// None where the row was stripped of it.
+    pub person: Option<Person>,
 }
 
 impl Rows {
@@ -174,8 +175,7 @@ impl Rows {
         Rows {
             name: event_type.name.clone(),
             version: event_type.version as i32,
-            ids: Vec::new(),
-            id_ends: Vec::new(),
+            ids: StringBuilder::new(),
             occurred: utc(),
             received: utc(),
             late: BooleanBuilder::new(),
@@ -184,13 +184,16 @@ impl Rows {
         }
     }
 
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.id_ends.is_empty()
+        self.ids.is_empty()
     }
 
     pub fn push(&mut self, event_type: &EventType, event: &Event, place: &Place) {
-        self.ids.extend_from_slice(place.id.as_bytes());
-        self.id_ends.push(self.ids.len());
+        self.ids.append_option(place.id);
         self.occurred.append_value(place.occurred);
         self.received.append_value(place.received as i64 * 1000);
         self.late.append_value(place.late);
@@ -202,23 +205,20 @@ impl Rows {
         let has_private =
             self.private.ends.iter().rev().nth(1).copied().unwrap_or(0) < self.private.texts.len();
         let of_someone = has_private || !event_type.subject.is_empty();
-        self.private.persons.push(of_someone.then_some(place.person));
+        self.private.persons.push(place.person.filter(|_| of_someone));
     }
 
     /// Writes the rows to a Parquet file of the stored table. Their keys are made, but not synced.
     pub fn write(mut self, table: &Table, vault: &Vault, path: &Path) -> Result<(), Error> {
-        let ids: Vec<&str> = {
-            let text = std::str::from_utf8(&self.ids).expect("ids are texts");
-            let starts = std::iter::once(0).chain(self.id_ends.iter().copied());
-            starts.zip(&self.id_ends).map(|(from, to)| &text[from..*to]).collect()
-        };
-        let (mut persons, mut sealed) = self.private.seal(vault, |at| context(&self.name, ids[at]))?;
+        let ids = self.ids.finish();
+        let (mut persons, mut sealed) = self.private.seal(vault, |at| context(&self.name, ids.value(at)))?;
+        let count = ids.len();
         let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(arrow_array::StringArray::from(ids)),
+            Arc::new(ids),
             Arc::new(self.occurred.finish()),
             Arc::new(self.received.finish()),
             Arc::new(self.late.finish()),
-            Arc::new(arrow_array::Int32Array::from(vec![self.version; self.id_ends.len()])),
+            Arc::new(arrow_array::Int32Array::from(vec![self.version; count])),
             Arc::new(persons.finish()),
             Arc::new(sealed.finish()),
         ];

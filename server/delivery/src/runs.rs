@@ -129,10 +129,12 @@ impl<const VALUE: usize> Runs<VALUE> {
         if self.newest.is_empty() {
             return Ok(());
         }
-        let mut entries: Vec<(Key, [u8; VALUE])> = self.newest.drain().collect();
+        let mut entries: Vec<(Key, [u8; VALUE])> =
+            self.newest.iter().map(|(key, value)| (*key, *value)).collect();
         entries.sort_unstable_by_key(|(key, _)| *key);
         let run = self.write(covers, entries.len(), entries.iter().map(|entry| Ok(*entry)))?;
         self.runs.push(run);
+        self.newest.clear();
         let size = |run: &Run<VALUE>| run.entries.max(1).ilog2() / 2;
         while self.runs.len() >= MERGED {
             let tail = &self.runs[self.runs.len() - MERGED..];
@@ -145,10 +147,11 @@ impl<const VALUE: usize> Runs<VALUE> {
     }
 
     fn merge_last(&mut self, covers: u64) -> Result<(), Error> {
-        let old = self.runs.split_off(self.runs.len() - MERGED);
+        let first = self.runs.len() - MERGED;
+        let old = &self.runs[first..];
         let most = old.iter().map(|run| run.entries).sum();
         let mut readers = Vec::new();
-        for run in &old {
+        for run in old {
             let file = File::open(&run.path).map_err(|cause| failed("read", &run.path, cause))?;
             let mut reader = BufReader::with_capacity(1 << 18, file);
             let head = next_entry::<VALUE>(&mut reader, &run.path)?;
@@ -170,8 +173,7 @@ impl<const VALUE: usize> Runs<VALUE> {
             taken.map(Ok)
         });
         let run = self.write(covers, most, merged)?;
-        self.runs.push(run);
-        for run in old {
+        for run in self.runs.splice(first.., [run]).collect::<Vec<_>>() {
             std::fs::remove_file(&run.path).map_err(|cause| failed("delete", &run.path, cause))?;
         }
         Ok(())

@@ -183,7 +183,8 @@ pub fn event(
         event.insert("id".into(), id.into());
     }
     if let Some(time) = number(batch, "occurred_at", row) {
-        event.insert("time".into(), time.into());
+        let time = chrono::DateTime::from_timestamp_micros(time).unwrap_or_default();
+        event.insert("time".into(), time.to_rfc3339().into());
     }
     event.insert("type".into(), event_type.name.clone().into());
     event.insert("data".into(), data.into());
@@ -216,7 +217,7 @@ fn json(column: &ArrayRef, row: usize) -> Value {
             Value::from(time.map(|time| time.to_rfc3339()))
         }
         DataType::Date32 => {
-            let days = chrono::Days::new(column.as_primitive::<Date32Type>().value(row).max(0) as u64);
+            let days = chrono::TimeDelta::days(i64::from(column.as_primitive::<Date32Type>().value(row)));
             Value::from((chrono::NaiveDate::default() + days).to_string())
         }
         _ => Value::from(column.as_string::<i32>().value(row)),

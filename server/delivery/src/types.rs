@@ -90,7 +90,13 @@ impl Registry {
         let outcome = EventType::parse(document).and_then(|new| match state.known.get(&new.name) {
             Some(old) if *old == new => Ok(None),
             Some(old) => new.follows(old).map(|()| Some(new)),
-            None => Ok(Some(new)),
+            None => match state.known.values().find(|one| one.table_name() == new.table_name()) {
+                Some(one) => Err(events::Error::Fault {
+                    place: "$id".into(),
+                    what: format!("its table would be that of {}", one.name),
+                }),
+                None => Ok(Some(new)),
+            },
         });
         let outcome = outcome.map_err(Error::from).and_then(|new| {
             if let Some(new) = &new {

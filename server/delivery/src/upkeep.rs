@@ -15,7 +15,7 @@ use crate::reading::Event;
 use crate::rows::{Place, Rows};
 use crate::stored::{self, Fate};
 use crate::vault::{Person, Vault};
-use crate::worker::{Worker, person_of};
+use crate::worker::{Worker, named_person};
 
 /// How long files that are no longer in the table stay for those who read them just now.
 const LINGER: Duration = Duration::from_secs(600);
@@ -172,7 +172,7 @@ impl Worker {
             changed += self.rewrite(Which::Dead, &hour, files, Duration::ZERO, runtime, |batch, row| {
                 let tells = || {
                     letter(&vault, &name, batch, row)
-                        .is_some_and(|text| named.iter().any(|one| text.contains(one)))
+                        .is_some_and(|text| named.iter().any(|one| names(&text, one)))
                 };
                 Ok(if is_one(batch, row) || tells() { Fate::Drop } else { Fate::Keep })
             })?;
@@ -183,21 +183,27 @@ impl Worker {
     /// Takes posts out of the table that were deleted where they were posted.
     pub(crate) fn delete_posts(&mut self, runtime: &Handle) -> Result<(), Error> {
         let deletions = self.deletions.waiting().to_vec();
-        if deletions.is_empty() {
+        if deletions.is_empty() || Instant::now() < self.delete_next {
             return Ok(());
         }
+        let started = Instant::now();
         // Where every deletion names its author, only their rows are opened.
-        let authors: Option<Vec<Person>> = deletions.iter().map(Deletion::author).collect();
         let (vault, plan) = (self.vault.clone(), self.line.plan());
+        let of_nobody = |post: &str| named_person(&vault, &plan.event_type.name, "post_id", post, None);
+        let persons = |deletion: &Deletion| -> Option<Vec<Person>> {
+            // A post may have been told without its author.
+            Some(deletion.author().into_iter().chain(deletion.post_id().map(of_nobody)).collect::<Vec<_>>())
+                .filter(|_| deletion.author().is_some())
+        };
+        let authors: Option<Vec<Vec<Person>>> = deletions.iter().map(persons).collect();
+        let authors = authors.map(|lists| lists.concat());
         let fate = |batch: &RecordBatch, row: usize| -> Result<Fate, Error> {
             let Some(person) = stored::person(batch, row) else { return Ok(Fate::Keep) };
             if authors.as_ref().is_some_and(|authors| !authors.contains(&person)) {
                 return Ok(Fate::Keep);
             }
             let event = stored::event(&vault, &plan.event_type, batch, row)?;
-            let meant = deletions.iter().any(|deletion| {
-                deletion.author().is_none_or(|author| author == person) && deletion.means(&event)
-            });
+            let meant = deletions.iter().any(|deletion| deletion.means(&event));
             Ok(if meant { Fate::Drop } else { Fate::Keep })
         };
         for (hour, files) in self.hours_of(Which::Events, runtime)? {
@@ -210,12 +216,15 @@ impl Worker {
                     Ok(())
                 })?;
                 if count > 0 {
-                    let page = self.ledger.deleted(&hour, count)?;
-                    self.table.set_note(serde_json::to_value(page).unwrap_or_default());
+                    let page = self.ledger.without(&hour, count);
+                    self.table.set_note(serde_json::to_value(&page).unwrap_or_default());
                     self.rewrite(Which::Events, &hour, vec![file], Duration::ZERO, runtime, fate)?;
+                    self.ledger.deleted(&hour, count)?;
                 }
             }
         }
+        // A pass reads the whole table: passes take a tenth of the time at most.
+        self.delete_next = Instant::now() + started.elapsed() * 10;
         self.deletions.done()
     }
 
@@ -227,7 +236,7 @@ impl Worker {
             if hour.as_str() < from || hour.as_str() > to {
                 continue;
             }
-            let mut rows = Rows::new(&plan.event_type);
+            let (mut rows, mut readable) = (Rows::new(&plan.event_type), true);
             for (_, path) in &files {
                 stored::batches(self.table.table(), path, |batch| {
                     for row in 0..batch.num_rows() {
@@ -237,22 +246,25 @@ impl Worker {
                         let (received, occurred) =
                             ((number("received_at") / 1000) as u64, number("occurred_at"));
                         let mut read = Event::default();
-                        // What was sealed of an erased person is not there any more; its row stays as it is told.
                         if plan.read_again(&record, received, &mut read).is_err() {
-                            continue;
+                            // What the newer version cannot read must not be lost: the hour stays as it is.
+                            readable = false;
+                            return Ok(());
                         }
                         let late = batch
                             .column_by_name("late")
                             .is_some_and(|late| arrow_array::cast::AsArray::as_boolean(late).value(row));
-                        let id = stored::text(&batch, "event_id", row).unwrap_or_default();
-                        let person = stored::person(&batch, row)
-                            .unwrap_or_else(|| person_of(&self.vault, &plan, &read));
+                        let id = stored::text(&batch, "event_id", row);
+                        let person = stored::person(&batch, row);
                         rows.push(&plan.event_type, &read, &Place { id, occurred, received, late, person });
-                        count += 1;
                     }
                     Ok(())
                 })?;
             }
+            if !readable {
+                continue;
+            }
+            count += rows.len();
             let path = self.staging.join(format!("{hour}-rebuilt.parquet"));
             rows.write(self.table.table(), &self.vault, &path)?;
             self.vault.sync()?;
@@ -328,4 +340,21 @@ fn letter(vault: &Vault, name: &str, batch: &RecordBatch, row: usize) -> Option<
     let number = stored::number(batch, "number", row)?;
     let opened = stored::opened(vault, name, &number.to_string(), batch, row).ok()??;
     Some(String::from_utf8_lossy(&opened).into_owned())
+}
+
+/// Whether a dead letter names somebody: as a value of its own where it is JSON, else anywhere where that is no accident.
+fn names(text: &str, who: &str) -> bool {
+    fn within(value: &serde_json::Value, who: &str) -> bool {
+        match value {
+            serde_json::Value::String(text) => text.eq_ignore_ascii_case(who),
+            serde_json::Value::Number(number) => number.to_string() == who,
+            serde_json::Value::Array(list) => list.iter().any(|one| within(one, who)),
+            serde_json::Value::Object(object) => object.values().any(|one| within(one, who)),
+            _ => false,
+        }
+    }
+    match serde_json::from_str(text) {
+        Ok(value) => within(&value, who),
+        Err(_) => who.len() >= 6 && text.contains(who),
+    }
 }

@@ -34,6 +34,8 @@ struct Inner {
     keys: Runs<KEY>,
     log: File,
     log_path: PathBuf,
+    /// Bytes of the log that are whole entries.
+    log_length: u64,
     unwritten: Vec<u8>,
     unsynced: bool,
     random: ChaCha20Rng,
@@ -82,7 +84,10 @@ impl Vault {
         let pepper_path = folder.join("pepper");
         let mut pepper = [0; 32];
         let mut file = secret(&pepper_path).map_err(|cause| failed("open", &pepper_path, cause))?;
-        if file.read_exact(&mut pepper).is_err() {
+        let is_new = file.metadata().map_err(|cause| failed("open", &pepper_path, cause))?.len() == 0;
+        if !is_new {
+            file.read_exact(&mut pepper).map_err(|cause| failed("read", &pepper_path, cause))?;
+        } else {
             random.fill_bytes(&mut pepper);
             let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&pepper));
             written.and_then(|()| file.sync_all()).map_err(|cause| failed("write", &pepper_path, cause))?;
@@ -100,11 +105,11 @@ impl Vault {
         // An entry that was cut off by a crash sealed nothing yet.
         let whole = entries.len() / (16 + KEY) * (16 + KEY);
         log.set_len(whole as u64).map_err(|cause| failed("cut", &log_path, cause))?;
-        log.seek(SeekFrom::End(0)).map_err(|cause| failed("read", &log_path, cause))?;
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|cause| failed("sync", folder, cause))?;
-        let inner = Inner { keys, log, log_path, unwritten: Vec::new(), unsynced: false, random };
+        let log_length = whole as u64;
+        let inner = Inner { keys, log, log_path, log_length, unwritten: Vec::new(), unsynced: false, random };
         Ok(Vault { pepper, inner: Mutex::new(inner) })
     }
 
@@ -167,9 +172,10 @@ impl Vault {
         inner.sync()?;
         if inner.keys.unspilled() >= NEWEST {
             inner.keys.spill(0)?;
-            let emptied = inner.log.set_len(0).and_then(|()| inner.log.seek(SeekFrom::Start(0)));
+            let emptied = inner.log.set_len(0);
+            inner.log_length = 0;
             emptied
-                .and_then(|_| inner.log.sync_all())
+                .and_then(|()| inner.log.sync_all())
                 .map_err(|cause| failed("empty", &inner.log_path, cause))?;
         }
         Ok(())
@@ -219,10 +225,12 @@ impl Inner {
         if !self.unsynced {
             return Ok(());
         }
-        let written = self.log.seek(SeekFrom::End(0)).and_then(|_| self.log.write_all(&self.unwritten));
+        // After a failure the next try writes over what got there of this one.
+        let written = self.log.write_all_at(&self.unwritten, self.log_length);
         written
             .and_then(|()| self.log.sync_data())
             .map_err(|cause| failed("write", &self.log_path, cause))?;
+        self.log_length += self.unwritten.len() as u64;
         self.unwritten.clear();
         self.unsynced = false;
         Ok(())

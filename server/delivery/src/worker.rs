@@ -19,6 +19,7 @@ use crate::queue::{Block, Queue};
 use crate::reading::{Event, Fault, Plan, Value};
 use crate::rows::{DeadRows, Place, Rows};
 use crate::runs::{ByKey, Runs};
+use crate::stored;
 use crate::upkeep::Leaving;
 use crate::vault::{Person, Vault};
 use crate::{Error, Landed, UNREADABLE};
@@ -31,6 +32,8 @@ const FULL: u64 = 1 << 20;
 const IDS: usize = 250_000;
 /// Longest time that ids stay in memory only: the queue keeps what they are of until then.
 const IDS_FOR: Duration = Duration::from_secs(60);
+/// Hours that late events of one hour of receipt are counted apart for.
+const LATE_HOURS: usize = 2_000;
 /// First and longest wait after a failure.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
 
@@ -53,6 +56,8 @@ pub struct Worker {
     pub(crate) leaving: Leaving,
     /// Hour up to which the tables were tidied up.
     pub(crate) kept_up: String,
+    /// When posts may be deleted from the table again.
+    pub(crate) delete_next: Instant,
     position: u64,
 }
 
@@ -76,6 +81,9 @@ impl Worker {
         let queue = line.queue.clone();
         let (first, _) = queue.ends().await?;
         let position = table.position().unwrap_or(first);
+        queue.advance(position).await?;
+        table.sweep()?;
+        dead.sweep()?;
         let (ids, ids_cover) = Runs::open(&folder.join("ids"))?;
         let staging = table.staging().unwrap_or_else(|| folder.to_path_buf()).join(".staging");
         let _ = std::fs::remove_dir_all(&staging);
@@ -97,6 +105,7 @@ impl Worker {
             staging,
             leaving: Leaving::default(),
             kept_up: String::new(),
+            delete_next: Instant::now(),
             position,
         };
         worker.remember_ids().await?;
@@ -107,7 +116,7 @@ impl Worker {
 
     /// Reads the ids again that had landed but were in no run when the process ended.
     async fn remember_ids(&mut self) -> Result<(), Error> {
-        let plan = self.line.plan();
+        let (plan, letters) = (self.line.plan(), self.letters_from(self.ids_cover).await?);
         let mut at = self.ids_cover;
         while at < self.position {
             let blocks = self.queue.read(at, BITE).await?;
@@ -118,13 +127,28 @@ impl Worker {
                 at = block.end();
                 let mut event = Event::default();
                 for (number, (received, record)) in (block.first..).zip(block.batch.records()) {
-                    if number < self.position && read(&plan, record, received, &mut event).is_ok() {
+                    let landed = number < self.position && !letters.contains(&number);
+                    if landed && read(&plan, record, received, &mut event).is_ok() {
                         self.ids.insert(id_key(self.seed, &id_of(&event, record)), []);
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Numbers of the dead letters from a position on: what they are of did not land.
+    async fn letters_from(&self, from: u64) -> Result<HashSet<u64>, Error> {
+        let mut numbers = HashSet::new();
+        for file in self.dead.files()? {
+            let path = self.dead.local(&file, &self.staging).await?;
+            stored::batches(self.dead.table(), &path, |batch| {
+                let of = |row| stored::number(&batch, "number", row).unwrap_or_default() as u64;
+                numbers.extend((0..batch.num_rows()).map(of).filter(|number| *number >= from));
+                Ok(())
+            })?;
+        }
+        Ok(numbers)
     }
 
     /// Works until told to stop, then lands what is there.
@@ -140,11 +164,11 @@ impl Worker {
         let pace = pace(self.line.priority());
         let mut landed = Instant::now();
         let mut wait = BACK_OFF.0;
-        // What a crash kept from being deleted.
-        if let Err(error) = self.delete_posts(runtime) {
-            self.tell(Some(error.told()));
-        }
         loop {
+            // What was asked for does not wait for what comes in.
+            if let Err(error) = self.rest(runtime) {
+                self.tell(Some(error.told()));
+            }
             let stopping = stop.is_cancelled();
             let waiting = *durable.borrow_and_update() > self.position;
             let due = landed.elapsed() >= pace || self.line.is_hurried() || stopping;
@@ -162,7 +186,7 @@ impl Worker {
                         }
                         self.tell(Some(error.told()));
                         if stopping {
-                            return;
+                            break;
                         }
                         runtime.block_on(async {
                             tokio::select! {
@@ -177,12 +201,8 @@ impl Worker {
             }
             if stopping {
                 let _ = self.spill_ids(runtime);
-                return;
+                break;
             }
-            if let Err(error) = self.rest(runtime) {
-                self.tell(Some(error.told()));
-            }
-            self.line.tell_hurried(self.position);
             runtime.block_on(async {
                 tokio::select! {
                     _ = durable.changed(), if !waiting => {}
@@ -192,21 +212,23 @@ impl Worker {
                 }
             });
         }
+        self.line.end();
     }
 
     /// What is done between landings.
     fn rest(&mut self, runtime: &tokio::runtime::Handle) -> Result<(), Error> {
-        if self.ids.unspilled() >= IDS || self.spilled.elapsed() >= IDS_FOR || self.line.is_hurried() {
+        let wipe = self.line.wants_wiped();
+        if self.ids.unspilled() >= IDS || self.spilled.elapsed() >= IDS_FOR || wipe > 0 {
             self.spill_ids(runtime)?;
         }
-        if self.line.wants_wiped() {
-            // What the queue tells of ids must be in a run before it goes.
-            self.spill_ids(runtime)?;
-            runtime.block_on(self.queue.wipe(self.position))?;
+        if wipe > 0 && runtime.block_on(self.queue.wipe(self.position))? && self.position >= wipe {
+            self.line.wiped(wipe);
         }
+        self.line.tell_hurried(self.position);
         while let Some(task) = self.line.next_task() {
             task(self, runtime);
         }
+        self.delete_posts(runtime)?;
         self.upkeep(runtime)
     }
 
@@ -235,9 +257,7 @@ impl Worker {
         let Some(last) = blocks.last() else { return Ok(()) };
         let end = last.end();
         let plan = self.line.plan();
-        if self.table.table().columns.len() != plan.event_type.stored().columns.len() {
-            self.table.grow(plan.event_type.stored());
-        }
+        self.table.grow(plan.event_type.stored());
         let started = Instant::now();
         let Sorted { rows, dead, ids, page, landed, deletions } = self.sort(&plan, &blocks)?;
         let (mut pieces, mut dead_pieces) = (Vec::new(), Vec::new());
@@ -265,7 +285,6 @@ impl Worker {
         }
         self.position = end;
         self.ledger.turn(page);
-        self.delete_posts(runtime)?;
         if self.ids.unspilled() >= IDS {
             self.spill_ids(runtime)?;
         }
@@ -316,7 +335,7 @@ impl Worker {
                         }
                     }
                     Ok(()) => {
-                        let id = id_of(&event, record);
+                        let mut id = id_of(&event, record);
                         let key = id_key(self.seed, &id);
                         if sorted.ids.contains(&key) || self.ids.get(key)?.is_some() {
                             figures.duplicate += 1;
@@ -331,6 +350,7 @@ impl Worker {
                                     // The deletion itself says no more of whom and what than that it was.
                                     event.raw.fill(None);
                                     event.more.clear();
+                                    id = format!("{key:032x}").into();
                                 }
                                 None if self.deletions.is_gone(&self.vault, post, &event)? => {
                                     figures.deleted += 1;
@@ -348,12 +368,16 @@ impl Worker {
                             if late_hour.0 != own / 3_600_000 {
                                 *late_hour = (own / 3_600_000, hour_of(own));
                             }
+                            // Whatever hours producers say: the books stay of a size.
+                            if figures.late.len() >= LATE_HOURS && !figures.late.contains_key(&late_hour.1) {
+                                late_hour.1 = "other".into();
+                            }
                             match figures.late.get_mut(&late_hour.1) {
                                 Some(count) => *count += 1,
                                 None => drop(figures.late.insert(late_hour.1.clone(), 1)),
                             }
                         }
-                        let place = Place { id: &id, occurred, received, late, person };
+                        let place = Place { id: Some(&id), occurred, received, late, person: Some(person) };
                         rows.push(event_type, &event, &place);
                         if watched {
                             sorted.landed.push(Landed::new(event_type, &event, occurred, received));
@@ -378,7 +402,7 @@ impl Worker {
                 Some(named_person(&self.vault, &plan.event_type.name, name, &named, state))
             })
         };
-        subject().unwrap_or_else(|| self.vault.person("letter", &[blake3::hash(record).as_bytes()]))
+        subject().unwrap_or_else(|| self.vault.person("letters", &[self.line.name.as_bytes()]))
     }
 }
 

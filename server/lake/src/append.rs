@@ -124,7 +124,8 @@ impl Growing {
     /// Adds files, moves the position and notes what belongs to it, at once. Gives the new version.
     pub async fn append(&mut self, pieces: Vec<Piece>, position: u64, note: Value) -> Result<u64, Error> {
         self.note = Some(note);
-        self.change(pieces, &[], Some(position)).await
+        let outcome = self.change(pieces, &[], Some(position)).await;
+        self.settled(outcome, |table| table.position >= Some(position as i64)).await
     }
 
     /// What the next commits carry with them.
@@ -134,7 +135,43 @@ impl Growing {
 
     /// Puts files into the place of others, as when small ones are made into a large one or rows are erased.
     pub async fn replace(&mut self, old: &[DataFile], new: Vec<Piece>) -> Result<u64, Error> {
-        self.change(new, old, None).await
+        let outcome = self.change(new, old, None).await;
+        self.settled(outcome, |_| false).await
+    }
+
+    /// What came of a change: after an error the table is read again, because the commit may stand all the same.
+    async fn settled(
+        &mut self,
+        outcome: Result<u64, Error>,
+        stands: impl Fn(&Growing) -> bool,
+    ) -> Result<u64, Error> {
+        let Err(error) = outcome else { return outcome };
+        let fresh = self.lake.growing(self.table.clone()).await?;
+        self.delta = fresh.delta;
+        self.position = fresh.position;
+        match self.delta.as_ref().and_then(DeltaTable::version) {
+            Some(version) if stands(self) => Ok(version),
+            _ => Err(error),
+        }
+    }
+
+    /// Deletes data files that are in no version's list: what a crash left behind. Only before anybody reads the table.
+    pub fn sweep(&self) -> Result<(), Error> {
+        let Some(folder) = self.staging() else { return Ok(()) };
+        let known: std::collections::HashSet<PathBuf> =
+            self.files()?.into_iter().map(|file| folder.join(file.path)).collect();
+        for hour in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if hour.file_name().to_string_lossy().starts_with('_') {
+                continue;
+            }
+            for file in std::fs::read_dir(hour.path()).into_iter().flatten().flatten() {
+                let path = file.path();
+                if path.extension().is_some_and(|ending| ending == "parquet") && !known.contains(&path) {
+                    let _ = std::fs::remove_file(path);
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn change(
@@ -188,9 +225,8 @@ impl Growing {
             self.position = Some(position as i64);
         }
         if version % CHECKPOINT == 0 {
-            checkpoints::create_checkpoint(delta, None)
-                .await
-                .map_err(|cause| failed("sum up the log", &name, cause))?;
+            // The commit stands without it; the next one is tried again.
+            let _ = checkpoints::create_checkpoint(delta, None).await;
         }
         Ok(version)
     }

@@ -24,6 +24,8 @@ pub struct LiveTable {
     pub bound: String,
     /// Column that they are bound to.
     pub bound_by: &'static str,
+    /// Whether what is sealed is one text, and not fields by name.
+    pub whole: bool,
     /// As it lies in its files.
     pub stored: Table,
     /// As it is asked.
@@ -71,24 +73,25 @@ impl Live {
 impl LiveTable {
     fn view(&self) -> String {
         let columns = self.shown.columns.iter().map(|column| {
-            let (name, sql) = (&column.name, column.column_type.sql());
-            match self.stored.column(name) {
+            let (name, sql) = (format!("\"{}\"", column.name), column.column_type.sql());
+            let path = format!("opened_here ->> '$.{}'", column.name);
+            match self.stored.column(&column.name) {
                 Some(stored) if stored.column_type == ColumnType::Bytes => {
                     format!("lower(hex({name})) AS {name}")
                 }
                 Some(_) => name.clone(),
-                None if self.shown.column("payload").is_some() => format!("opened AS {name}"),
+                None if self.whole => format!("opened_here AS {name}"),
                 None => match column.column_type {
                     // Lists and objects stay JSON; a text loses its quotes.
-                    ColumnType::Text => format!("opened ->> '$.{name}' AS {name}"),
-                    _ => format!("TRY_CAST(opened ->> '$.{name}' AS {sql}) AS {name}"),
+                    ColumnType::Text => format!("{path} AS {name}"),
+                    _ => format!("TRY_CAST({path} AS {sql}) AS {name}"),
                 },
             }
         });
         let columns: Vec<String> = columns.collect();
         let (name, bound, by) = (&self.shown.name, self.bound.replace('\'', "''"), self.bound_by);
         format!(
-            "CREATE OR REPLACE TEMP VIEW {name} AS SELECT {} FROM (SELECT *, unseal('{bound}', CAST({by} AS VARCHAR), person, sealed) AS opened FROM {})",
+            "CREATE OR REPLACE TEMP VIEW {name} AS SELECT {} FROM (SELECT *, unseal('{bound}', CAST({by} AS VARCHAR), person, sealed) AS opened_here FROM {})",
             columns.join(", "),
             scan(&self.stored, &self.files)
         )

@@ -103,7 +103,8 @@ fn cents(amount: &str) -> Option<i64> {
         2 => part.parse().ok()?,
         _ => return None,
     };
-    Some(whole * 100 + if amount.trim().starts_with('-') { -part } else { part })
+    let part = if amount.trim().starts_with('-') { -part } else { part };
+    whole.checked_mul(100)?.checked_add(part)
 }
 
 #[cfg(test)]

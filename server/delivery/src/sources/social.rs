@@ -278,7 +278,7 @@ pub fn plain(html: &str) -> String {
             }
             rest = &rest[end + 1..];
         } else {
-            let end = rest.find(';').filter(|end| *end <= 10);
+            let end = rest.bytes().take(11).position(|byte| byte == b';');
             let meant = end.and_then(|end| entity(&rest[1..end]));
             match (end, meant) {
                 (Some(end), Some(character)) => {

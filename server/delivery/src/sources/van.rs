@@ -144,7 +144,8 @@ pub fn local_time(text: &str, offset_minutes: i64) -> Option<String> {
     let time = formats.iter().find_map(|format| chrono::NaiveDateTime::parse_from_str(&text, format).ok());
     let time =
         time.or_else(|| chrono::NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok()?.and_hms_opt(12, 0, 0))?;
-    Some((time - chrono::TimeDelta::minutes(offset_minutes)).and_utc().to_rfc3339())
+    let offset = chrono::TimeDelta::try_minutes(offset_minutes)?;
+    Some(time.checked_sub_signed(offset)?.and_utc().to_rfc3339())
 }
 
 #[cfg(test)]
