@@ -1,5 +1,6 @@
-"""What takes too long for every test run: 2,000 random filters against an outside engine, and schemathesis over the
-OpenAPI document with every role, each on an invented state of 150,000 voters. Usage: soak.py [filters | fuzz]..."""
+"""What takes too long for every test run: 2,000 random filters against an outside engine, schemathesis over the OpenAPI
+document with every role, each on an invented state of 150,000 voters, and a server that takes events in and is killed a
+hundred times. Usage: soak.py [filters | fuzz | kills]..."""
 
 import os
 import random
@@ -76,9 +77,17 @@ def fuzz(lake):
                     sys.exit(f"schemathesis found something as {role}")
 
 
+def kills(_):
+    """Events against a server that is killed a hundred times."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = os.path.join(HERE, "oracles", "killed.py")
+        if subprocess.run([sys.executable, script, BINARY, folder, "100"]).returncode != 0:
+            sys.exit("events were lost, or landed twice")
+
+
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or ["filters", "fuzz"]
-    made = lake()
+    chosen = sys.argv[1:] or ["filters", "fuzz", "kills"]
+    made = None if chosen == ["kills"] else lake()
     for name in chosen:
-        {"filters": filters, "fuzz": fuzz}[name](made)
+        {"filters": filters, "fuzz": fuzz, "kills": kills}[name](made)
     print("nothing was found")

@@ -54,6 +54,42 @@ fn the_jetstream_capture_lands_and_its_deletions_are_applied() {
 }
 
 #[test]
+fn feeds_of_every_kind_and_a_table_of_posts_land() {
+    let Some(data) = real_data("feeds and the posts of a public figure") else { return };
+    let (_folder, lake) = empty();
+    let server = Server::start(&lake);
+    let mut posts = 0;
+    for entry in std::fs::read_dir(data.join("social/feeds")).expect("the feeds").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let body = std::fs::read(entry.path()).expect("the feed");
+        // Independently: how often an entry begins. One file is no feed, and one breaks off.
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let begins = ["<item>", "<item ", "<entry>", "\"date_published\""];
+        let begins: u64 = begins.iter().map(|one| text.matches(one).count() as u64).sum();
+        let (status, told) = server.send("/v1/events/from/feed", "application/xml", body);
+        let is_feed = !name.starts_with("LICENSE") && !name.contains("invalid");
+        let accepted = told["accepted"].as_u64().unwrap_or(0);
+        assert_eq!((status, accepted), if is_feed { (202, begins) } else { (400, 0) }, "{name}: {told}");
+        posts += accepted;
+    }
+    assert_eq!(server.send("/v1/events/from/feed", "application/xml", "no feed").0, 400);
+    let table = std::fs::read(data.join("social/trump_poll_tweets.csv")).expect("the posts");
+    let begins = |line: &&str| {
+        line.split(',').next().is_some_and(|id| id.len() > 14 && id.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let rows = String::from_utf8_lossy(&table).lines().filter(begins).count() as u64;
+    assert!(rows > 400, "{rows}");
+    assert_eq!(server.send("/v1/events/from/posts?author=office", "text/csv", table).0, 202);
+    let told = received(&server, "social.post", posts + rows);
+    assert_eq!((&told["landed"], &told["dead"]), (&json!(posts + rows), &json!(0)), "{told}");
+    let (_, oldest) = server.sql("SELECT count(*) AS n FROM event_social_post WHERE network = 'x' AND occurred_at < TIMESTAMPTZ '2017-01-01 00:00:00+00'");
+    assert!(oldest["rows"][0]["n"].as_u64() > Some(0), "{oldest}");
+    let (_, accents) =
+        server.sql("SELECT text FROM event_social_post WHERE text LIKE '%Expansão de Parâmetros%'");
+    assert_eq!(accents["rows"].as_array().map(Vec::len), Some(1), "{accents}");
+}
+
+#[test]
 fn what_vendors_send_lands_as_it_comes() {
     let Some(data) = real_data("the vendors' samples") else { return };
     let (_folder, lake) = empty();

@@ -153,11 +153,11 @@ impl Worker {
 
     /// Works until told to stop, then lands what is there.
     pub fn run(mut self, runtime: &tokio::runtime::Handle, stop: &CancellationToken) {
-        // The entrance must not wait for those who land: they take what it leaves.
+        // The entrance, and what is more important, go first; but none may starve, however busy the machine is.
         let nice = match self.line.priority() {
-            Priority::Critical => 5,
-            Priority::Normal => 10,
-            Priority::Bulk => 15,
+            Priority::Critical => 0,
+            Priority::Normal => 3,
+            Priority::Bulk => 6,
         };
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), nice);
         let mut durable = self.queue.durable();

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use bellwether_delivery::sources::{Unfit, absentee, actblue, mobilize, segment, social, van};
+use bellwether_delivery::sources::{Unfit, absentee, actblue, feeds, mobilize, segment, social, van};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -119,13 +119,16 @@ tracking!(batch, "/v1/batch", "Segment's batch of calls.");
 pub struct SourceParams {
     /// Minutes that the zone of local times lies east of Greenwich; -300 (Eastern standard time) by default.
     pub offset_minutes: Option<i64>,
+    /// Who wrote the posts of a table that does not say.
+    pub author: Option<String>,
 }
 
 /// Systems whose documents are taken in as they come.
-const SOURCES: &str = "actblue, mobilize, jetstream, mastodon, x, van-contacts, absentee-nc";
+const SOURCES: &str = "actblue, mobilize, jetstream, mastodon, x, feed, posts, van-contacts, absentee-nc";
 
 /// Takes in what another system sends, as it comes: ActBlue's webhook (`actblue`), pages of Mobilize's attendances
-/// (`mobilize`), posts of Bluesky (`jetstream`), Mastodon (`mastodon`) and X (`x`), VAN's export of contacts as CSV
+/// (`mobilize`), posts of Bluesky (`jetstream`), Mastodon (`mastodon`) and X (`x`),
+/// RSS, Atom and JSON feeds (`feed`), posts as CSV with id, created_at and text (`posts`), VAN's export of contacts as CSV
 /// (`van-contacts`), North Carolina's daily file of absentee ballots as CSV (`absentee-nc`).
 ///
 /// A row of a file that is none becomes a dead letter of the type `unreadable`, with all that it holds.
@@ -152,6 +155,8 @@ pub async fn from_source(
         "jetstream" => social::jetstream(&body).map_err(unfit),
         "mastodon" => social::mastodon(&body).map_err(unfit),
         "x" => social::x(&body).map_err(unfit),
+        "feed" => feeds::feed(&body).map_err(unfit),
+        "posts" => rows(&body, |row| feeds::row(row, params.author.as_deref()).map(Some)),
         "van-contacts" => rows(&body, |row| van::contact(row, offset).map(Some)),
         "absentee-nc" => rows(&body, absentee::row),
         other => Err(ApiError::not_found(format!("there is no source {other}; there are {SOURCES}"))),

@@ -4,6 +4,7 @@
 pub mod absentee;
 pub mod actblue;
 pub mod cloudevents;
+pub mod feeds;
 pub mod mobilize;
 pub mod segment;
 pub mod social;

@@ -25,7 +25,7 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 /// A post, or what became of one. `version` tells it from what else happened to the same post.
-fn post(
+pub(super) fn post(
     network: &str,
     author: &str,
     post_id: &str,
