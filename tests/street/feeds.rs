@@ -74,14 +74,19 @@ fn feeds_of_every_kind_and_a_table_of_posts_land() {
     }
     assert_eq!(server.send("/v1/events/from/feed", "application/xml", "no feed").0, 400);
     let table = std::fs::read(data.join("social/trump_poll_tweets.csv")).expect("the posts");
+    // Independently: lines that begin with a number, which no text in the file does; a spreadsheet wrote some as 7.02608E+17.
     let begins = |line: &&str| {
-        line.split(',').next().is_some_and(|id| id.len() > 14 && id.bytes().all(|b| b.is_ascii_digit()))
+        line.split(',')
+            .next()
+            .is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit() || b".E+".contains(&b)))
     };
     let rows = String::from_utf8_lossy(&table).lines().filter(begins).count() as u64;
     assert!(rows > 400, "{rows}");
     assert_eq!(server.send("/v1/events/from/posts?author=office", "text/csv", table).0, 202);
     let told = received(&server, "social.post", posts + rows);
-    assert_eq!((&told["landed"], &told["dead"]), (&json!(posts + rows), &json!(0)), "{told}");
+    // Two of the files hold the same entry.
+    let expected = (&json!(posts + rows - 1), &json!(1), &json!(0));
+    assert_eq!((&told["landed"], &told["duplicate"], &told["dead"]), expected, "{told}");
     let (_, oldest) = server.sql("SELECT count(*) AS n FROM event_social_post WHERE network = 'x' AND occurred_at < TIMESTAMPTZ '2017-01-01 00:00:00+00'");
     assert!(oldest["rows"][0]["n"].as_u64() > Some(0), "{oldest}");
     let (_, accents) =
