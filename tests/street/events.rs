@@ -60,7 +60,12 @@ fn an_event_lands_once_and_is_asked_in_sql_with_its_private_fields() {
     assert_eq!(answer["rows"][0]["voter_id"], "a");
     assert_eq!(answer["rows"][0]["support"], 2);
     assert_eq!(answer["rows"][2]["result"], "refused");
-    // Its files tell nobody who it was.
+    // Its files have no column for what is private, and tell nobody who it was.
+    let log =
+        std::fs::read_to_string(lake.join("tables/event_contact_door/_delta_log/00000000000000000000.json"));
+    let log = log.expect("the table's first commit");
+    assert!(log.contains("campaign") && log.contains("sealed"));
+    assert!(!log.contains("voter_id") && !log.contains("support"));
     for entry in walk(&lake.join("tables/event_contact_door")) {
         let bytes = std::fs::read(&entry).expect("a file");
         assert!(!bytes.windows(8).any(|window| window == b"canvassed"[..8].to_vec()), "{}", entry.display());

@@ -145,10 +145,6 @@ fn an_erased_person_is_on_no_disk_and_does_not_come_back() {
     received(&server, "contact.door", 3);
     // Still in a queue: it must go from there too.
     assert_eq!(server.post("/v1/events", &door("3", "erasable-voter", "late notes"), &[]).0, 202);
-    let (status, told) =
-        server.post("/v1/erasures", &json!({"voter_id": "erasable-voter", "state": "CO"}), &[]);
-    // The row that had landed, and the letter; what was queued lands without anything private.
-    assert_eq!((status, &told["rows"]), (200, &json!(2)), "{told}");
     let on_disk = |word: &str| {
         let holds = |path: &std::path::PathBuf| {
             std::fs::read(path)
@@ -156,6 +152,11 @@ fn an_erased_person_is_on_no_disk_and_does_not_come_back() {
         };
         walk(folder.path()).into_iter().filter(holds).collect::<Vec<_>>()
     };
+    assert!(!on_disk("late notes").is_empty(), "the search finds what is in a queue");
+    let (status, told) =
+        server.post("/v1/erasures", &json!({"voter_id": "erasable-voter", "state": "CO"}), &[]);
+    // The row that had landed, and the letter; what was queued lands without anything private.
+    assert_eq!((status, &told["rows"]), (200, &json!(2)), "{told}");
     for word in ["erasable-voter", "secret notes", "late notes"] {
         assert!(on_disk(word).is_empty(), "{word}: {:?}", on_disk(word));
     }

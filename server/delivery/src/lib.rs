@@ -344,9 +344,4 @@ impl Sorted {
         };
         Some(&mut self.lines[at].1)
     }
-
-    /// The most important type among the events.
-    pub fn priority(&self) -> Priority {
-        self.lines.iter().map(|(line, _)| line.priority()).min().unwrap_or(Priority::Bulk)
-    }
 }
