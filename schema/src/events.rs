@@ -57,6 +57,8 @@ pub struct EventField {
     /// It, and every object around it, must be there.
     pub required: bool,
     pub privacy: Privacy,
+    /// Filled by the server from the other fields; what a producer says of it is not taken.
+    pub derived: bool,
     pub meaning: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub choices: Option<Vec<String>>,
@@ -117,7 +119,7 @@ const DOCUMENT: [&str; 15] = [
     "additionalProperties",
     "examples",
 ];
-const PROPERTY: [&str; 14] = [
+const PROPERTY: [&str; 15] = [
     "type",
     "title",
     "description",
@@ -132,6 +134,7 @@ const PROPERTY: [&str; 14] = [
     "items",
     "examples",
     "x-privacy",
+    "x-derived",
 ];
 
 /// Names of the columns that every event table has before those of its fields.
@@ -438,6 +441,13 @@ fn field(
         Some("identifying") => Privacy::Identifying,
         _ => return fault(&place, "x-privacy is public, person or identifying; every field says"),
     };
+    let derived = match property.get("x-derived") {
+        None => false,
+        Some(Value::Bool(derived)) if privacy == Privacy::Public && !required => *derived,
+        Some(_) => {
+            return fault(&place, "x-derived is true or false; what is derived is public and not required");
+        }
+    };
     let choices = match property.get("enum") {
         None => None,
         Some(list) => {
@@ -463,6 +473,7 @@ fn field(
         field_type,
         required,
         privacy,
+        derived,
         meaning: text("description").or_else(|| text("title")).unwrap_or_default().to_string(),
         choices,
         minimum: number("minimum"),

@@ -30,6 +30,11 @@ impl Caller {
         !self.role.has(Right::Persons)
     }
 
+    /// Whether the caller's role has a right.
+    pub fn may(&self, right: Right) -> bool {
+        self.role.has(right)
+    }
+
     /// Keeps answers of callers who see differently apart in the cache.
     pub fn view(&self) -> String {
         let districts: Vec<String> = self.districts.iter().map(|d| format!("{}/{}", d.kind, d.id)).collect();
@@ -114,7 +119,8 @@ pub fn needed(method: &Method, route: &str) -> Right {
         | "/v1/alias"
         | "/v1/batch"
         | "/v4/people/{id}/canvassResponses"
-        | "/v1/event-types/{type}/replay" => Right::Load,
+        | "/v1/event-types/{type}/replay"
+        | "/v1/event-mirror" => Right::Load,
         "/v1/event-types" | "/v1/event-types/{type}" => Right::Presence,
         "/v1/event-types/{type}/dead-letters" => Right::Sql,
         "/v1/models/features" => Right::Presence,
@@ -136,7 +142,7 @@ pub fn needed(method: &Method, route: &str) -> Right {
             Right::Aggregates
         }
         route if read && route.starts_with("/v1/tiles/") => Right::Aggregates,
-        "/v1/locate" | "/v1/results" => Right::Aggregates,
+        "/v1/locate" | "/v1/results" | "/v1/topics" => Right::Aggregates,
         _ => Right::Admin,
     }
 }

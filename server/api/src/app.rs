@@ -15,10 +15,13 @@ use crate::config::ServeArgs;
 use crate::disclosure::Disclosure;
 use crate::entrance::Tally;
 use crate::error::ApiError;
+use crate::following::{Feeds, Following};
 use crate::intake::Intake;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
+use crate::listening::Listening;
 use crate::matches::Matches;
+use crate::mirroring::Mirror;
 use crate::population::{self, Population};
 use crate::serving::{Releases, Serving};
 use crate::state::StateFolder;
@@ -52,7 +55,8 @@ pub struct Parts {
     pub(crate) disclosure: Disclosure,
     pub(crate) tally: Tally,
     pub(crate) matches: Matches,
-    pub(crate) intake: Intake,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) following: Feeds,
     /// Tells this process's requests from those of another one.
     pub(crate) process: u64,
     engine: Arc<Engine>,
@@ -104,7 +108,14 @@ impl App {
         let limits = config.limits(&lake);
         let seats = || Arc::new(Semaphore::new(limits.threads * 2));
         let (seats, long_seats) = (seats(), seats());
-        let releases = Releases::new(lake.clone(), config.cache_folder(&lake), limits, true);
+        let listening = Listening::new(config.delivery.topics.clone()).map_err(std::io::Error::other)?;
+        let following = Following::read(config.delivery.event_feeds.as_deref());
+        let following = following.map_err(std::io::Error::other)?;
+        let mirror = config.delivery.mirror().map(|settings| Mirror::new(settings, state.clone()));
+        let mirror = mirror.transpose().map_err(std::io::Error::other)?;
+        let intake = Arc::new(Intake::new(listening, mirror));
+        let cache = config.cache_folder(&lake);
+        let releases = Releases::new(lake.clone(), cache, limits, true, intake.clone());
         Ok(App(Arc::new(Parts {
             lake,
             keys: Keys::open(state.clone())?,
@@ -118,7 +129,8 @@ impl App {
             engine: Arc::new(Engine { seats, long_seats, waiting: AtomicUsize::new(0), queue: config.queue }),
             tally: Tally::default(),
             matches: Matches::default(),
-            intake: Intake::default(),
+            intake,
+            following: Arc::new(following),
             model_limits,
             process: uuid::Uuid::new_v4().as_u64_pair().0,
             config,

@@ -156,6 +156,25 @@ pub struct DeliveryArgs {
     #[arg(long, env = "BELLWETHER_EVENT_TYPES")]
     pub event_types: Option<PathBuf>,
 
+    /// JSON file with the Jetstreams of Bluesky to follow:
+    /// [{"name": "bluesky", "jetstream": "wss://jetstream2.us-east.bsky.network/subscribe"}]; each entry may name
+    /// "authors" and "collections".
+    #[arg(long, env = "BELLWETHER_EVENT_FEEDS")]
+    pub event_feeds: Option<PathBuf>,
+
+    /// Another server that gets a copy of every event, for running side by side; GET /v1/event-mirror compares.
+    #[arg(long, value_name = "URL")]
+    pub event_mirror: Option<String>,
+
+    /// File with the key for the mirror.
+    #[arg(long, requires = "event_mirror")]
+    pub event_mirror_key: Option<PathBuf>,
+
+    /// Taxonomy of topics that posts are read by, in place of the one that is shipped (schema/topics.json); looked at
+    /// every two seconds.
+    #[arg(long, env = "BELLWETHER_TOPICS")]
+    pub topics: Option<PathBuf>,
+
     /// Folder of the event queues and the keys that events are sealed with. Default: `delivery` in the state folder.
     #[arg(long)]
     pub event_queues: Option<PathBuf>,
@@ -164,17 +183,64 @@ pub struct DeliveryArgs {
     #[arg(long, default_value_t = 256 << 20)]
     pub event_room: u64,
 
+    /// Servers of a NATS cluster with JetStream that holds the event queues, such as
+    /// nats://one:4222,nats://two:4222,nats://three:4222; each must have sync_interval: always. Default: queues are
+    /// folders of this machine.
+    #[arg(long, env = "BELLWETHER_EVENT_CLUSTER")]
+    pub event_cluster: Option<String>,
+
+    /// File with the credentials for the cluster.
+    #[arg(long, requires = "event_cluster")]
+    pub event_cluster_credentials: Option<PathBuf>,
+
+    /// Servers of the cluster that hold each event.
+    #[arg(long, default_value_t = 3)]
+    pub event_replicas: usize,
+
+    /// Begins the names of the cluster's streams: each warehouse that uses a cluster needs its own.
+    #[arg(long, default_value = "bellwether", value_parser = stream_prefix)]
+    pub event_cluster_prefix: String,
+
+    /// Only take events in; another server of the cluster lands them.
+    #[arg(long, requires = "event_cluster")]
+    pub event_gate_only: bool,
+
+    /// Memory for events between queue and table, all types together, in bytes.
+    #[arg(long, default_value_t = 1 << 30)]
+    pub event_memory: usize,
+
     /// Largest body of events in bytes.
     #[arg(long, default_value_t = 64 << 20)]
     pub event_body: usize,
 }
 
+fn stream_prefix(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match !text.is_empty() && text.len() <= 64 && text.chars().all(plain) {
+        true => Ok(text.to_string()),
+        false => Err("letters, digits, - and _, at most 64".into()),
+    }
+}
+
 impl DeliveryArgs {
+    pub fn mirror(&self) -> Option<crate::mirroring::Settings> {
+        let (url, key) = (self.event_mirror.clone()?, self.event_mirror_key.clone());
+        Some(crate::mirroring::Settings { url, key })
+    }
+
     pub fn settings(&self, state: &StateFolder) -> bellwether_delivery::Settings {
         bellwether_delivery::Settings {
             folder: self.event_queues.clone().unwrap_or_else(|| state.path("delivery")),
             types: self.event_types.clone(),
             room: self.event_room,
+            memory: self.event_memory,
+            cluster: self.event_cluster.clone().map(|servers| bellwether_delivery::cluster::Settings {
+                servers,
+                credentials: self.event_cluster_credentials.clone(),
+                replicas: self.event_replicas,
+                prefix: self.event_cluster_prefix.clone(),
+            }),
+            gate_only: self.event_gate_only,
         }
     }
 }

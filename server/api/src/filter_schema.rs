@@ -73,6 +73,10 @@ impl PartialSchema for WhereSchema {
             object("Has a contact with one of these results, within so many days before the release.")
                 .property("result", list(text("canvassed, not_home, refused, ...")))
                 .property("within_days", whole("Days"));
+        let ballot = object("Has a ballot for the election that came back and was not refused, as of this moment; or one in these states.")
+            .property("election", text("Election id: 2026-11-03/general"))
+            .property("status", list(text("accepted, pending, rejected, cancelled")))
+            .required("election");
         let experiment = object("Drawn for an experiment, or for one arm of it.")
             .property("id", text("Experiment id"))
             .property("arm", text("control or treatment"))
@@ -96,6 +100,7 @@ impl PartialSchema for WhereSchema {
             .item(named("voted", RefOr::T(Schema::Object(voted.build()))))
             .item(named("score", RefOr::T(Schema::Object(score.build()))))
             .item(named("contact", RefOr::T(Schema::Object(contact.build()))))
+            .item(named("ballot", RefOr::T(Schema::Object(ballot.build()))))
             .item(named("experiment", RefOr::T(Schema::Object(experiment.build()))))
             .item(named("within", RefOr::T(Schema::Object(within.build()))));
         RefOr::T(Schema::OneOf(schema.build()))

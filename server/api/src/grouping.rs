@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use bellwether_electorate::{Cell, Coding, Electorate, Fault, Grouping, Key, Measures, Sum, nearest};
+use bellwether_electorate::{
+    Cell, Coding, Electorate, Fault, Grouping, Key, Measures, Sum, is_election, nearest,
+};
 use bellwether_schema::ids::Kind;
 use bellwether_warehouse::questions::{self, Page, ResultsFilter};
 use serde_json::{Value, json};
@@ -21,6 +23,8 @@ pub struct Plan {
     /// Their names; votes come last.
     pub columns: Vec<String>,
     contest: Option<(String, String, usize)>,
+    /// Elections whose returned ballots are counted.
+    returned: Vec<String>,
 }
 
 enum Shown {
@@ -35,6 +39,7 @@ enum Shown {
     /// Quantiles of the scores at this place.
     Quantiles(usize, Vec<f64>),
     Voted(usize),
+    Returned(usize),
 }
 
 /// Lower ends of the age bands of the reports, and their names.
@@ -58,6 +63,7 @@ impl Plan {
             shown: Vec::new(),
             columns: Vec::new(),
             contest: None,
+            returned: Vec::new(),
         };
         let mut faults = Vec::new();
         for (at, key) in by.iter().enumerate() {
@@ -148,6 +154,12 @@ impl Plan {
                 electorate.election(&election).ok_or_else(|| unknown_election(&election, electorate))?;
             measures.voted.push(place);
             (format!("voted_{election}"), Shown::Voted(measures.voted.len() - 1))
+        } else if let Some(election) = one(measure, "returned") {
+            let election = election.as_str().filter(|election| is_election(election));
+            let election = election.ok_or("returned needs its election, such as \"2026-11-03/general\"")?;
+            measures.among.push(electorate.returned(election));
+            self.returned.push(election.to_string());
+            (format!("returned_{election}"), Shown::Returned(measures.among.len() - 1))
         } else if let Some(of) = one(measure, "votes") {
             let text = |name: &str| of.get(name).and_then(Value::as_str).map(str::to_string);
             let (Some(election), Some(contest)) = (text("election"), text("contest")) else {
@@ -206,6 +218,10 @@ impl Plan {
                     let election = &electorate.participation[self.grouping.measures.voted[*at]].election;
                     show(cell.voted[*at], rule.map_or(0, |rule| rule.named(election)))
                 }
+                Shown::Returned(at) => {
+                    let salt = rule.map_or(0, |rule| rule.named(&self.returned[*at]));
+                    show(cell.voted[self.grouping.measures.voted.len() + at], salt)
+                }
                 Shown::Share => match (show(cell.voters, 0).as_f64(), all) {
                     (Some(voters), Some(all)) if all > 0 => json!((voters / all as f64).min(1.0)),
                     _ => Value::Null,
@@ -261,7 +277,7 @@ impl Plan {
     }
 }
 
-const MEASURES: &str = "voters, households, doors, phones, share, mean, quantiles, voted, votes";
+const MEASURES: &str = "voters, households, doors, phones, share, mean, quantiles, voted, returned, votes";
 
 /// The value below which a share of the sorted values lies, linear between neighbours (Hyndman and Fan's type 7).
 fn quantile(sorted: &[f32], share: f64) -> f64 {

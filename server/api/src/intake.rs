@@ -10,68 +10,71 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_delivery::sources::{Unfit, cloudevents};
 use bellwether_delivery::vault::Person;
-use bellwether_delivery::{Delivery, Receipt};
+use bellwether_delivery::{Delivery, Filler, Neighbours, Receipt, now};
 use bellwether_warehouse::{Live, LiveTable, Opener};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::happenings::Happenings;
+use crate::listening::Listening;
+use crate::mirroring::{Mirror, RECEIVED};
+use crate::serving::Serving;
 
 /// How often types are looked at, and delivery is tried to be taken over from a process that has gone.
 const GLANCE: Duration = Duration::from_secs(2);
+/// How long ago events may have been received that another server sends on, in milliseconds.
+const SENT_ON: u64 = 7 * 24 * 3_600_000;
 /// Bodies up to this size are cut on the spot: some tenths of a millisecond.
 const SMALL: usize = 64 << 10;
 
-/// Delivery, where this process is the one that delivers.
-#[derive(Default)]
-pub struct Intake(RwLock<Option<Arc<Delivery>>>);
+/// Delivery, where this process is the one that delivers, and the releases that are told what lands.
+pub struct Intake {
+    delivery: RwLock<Option<Arc<Delivery>>>,
+    pub happenings: Arc<Happenings>,
+    /// None where nothing is taken in.
+    pub listening: Option<Arc<Listening>>,
+    /// The copy that another endpoint gets.
+    pub mirror: Option<Arc<Mirror>>,
+}
 
 impl Intake {
+    pub fn new(listening: Listening, mirror: Option<Mirror>) -> Intake {
+        let (listening, mirror) = (Some(Arc::new(listening)), mirror.map(Arc::new));
+        Intake { listening, mirror, ..Intake::deaf() }
+    }
+
+    /// Of a process that takes nothing in.
+    pub fn deaf() -> Intake {
+        Intake { delivery: RwLock::default(), happenings: Arc::default(), listening: None, mirror: None }
+    }
+
     pub fn delivery(&self) -> Result<Arc<Delivery>, ApiError> {
-        let delivery = self.0.read().ok().and_then(|delivery| delivery.clone());
+        let delivery = self.delivery.read().ok().and_then(|delivery| delivery.clone());
         delivery.ok_or_else(|| {
             let detail = "events are taken in by another process of this lake, or not yet";
             ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, detail)
         })
     }
-}
 
-impl App {
-    /// Opens the gate, unless another process has it.
-    pub(crate) async fn open_gate(&self) {
-        let settings = self.config.delivery.settings(&self.state);
-        match Delivery::open(settings, self.lake.clone(), None).await {
-            Ok(delivery) => {
-                if let Ok(mut held) = self.intake.0.write() {
-                    *held = Some(delivery);
-                }
-            }
-            Err(bellwether_delivery::Error::InUse { .. }) => {}
-            Err(error) => tracing::error!(error = %error.told(), "events cannot be taken in"),
+    /// Tells a release of everything that was delivered, and of what will be.
+    pub fn follow(&self, serving: &Arc<Serving>) -> Result<(), ApiError> {
+        // First what is to come, then what is there: nothing falls in between, and what is told twice counts once.
+        self.happenings.follow(serving);
+        if let Some(listening) = &self.listening {
+            listening.know(serving)?;
         }
-    }
-
-    /// Keeps the gate until told to stop, then lands what was taken in.
-    pub(crate) async fn keep_gate(self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = tokio::time::sleep(GLANCE) => {}
-                () = stop.cancelled() => break,
-            }
-            match self.intake.delivery() {
-                Err(_) => self.open_gate().await,
-                Ok(delivery) => delivery.refresh_types().await,
-            }
-        }
-        if let Ok(delivery) = self.intake.delivery() {
-            let _ = tokio::task::spawn_blocking(move || delivery.close()).await;
+        let live = self.live_tables();
+        match live.tables.is_empty() {
+            true => Ok(()),
+            false => Ok(serving.copy.tell_what_happened(serving.electorate()?, &live)?),
         }
     }
 
     /// The tables of events and of dead letters, as they are just now.
-    pub(crate) fn live_tables(&self) -> Live {
-        let Ok(delivery) = self.intake.delivery() else { return Live::default() };
+    pub fn live_tables(&self) -> Live {
+        let Ok(delivery) = self.delivery() else { return Live::default() };
         let mut tables = Vec::new();
         for line in delivery.lines() {
             let (plan, (events, dead)) = (line.plan(), line.files());
@@ -91,6 +94,58 @@ impl App {
         });
         Live { tables, opener: Some(opener) }
     }
+}
+
+impl App {
+    /// Opens the gate, unless another process has it.
+    pub(crate) async fn open_gate(&self, stop: &CancellationToken) {
+        let settings = self.config.delivery.settings(&self.state);
+        let neighbours = Neighbours {
+            watcher: Some(self.intake.happenings.clone()),
+            filler: self.intake.listening.clone().map(|listening| listening as Arc<dyn Filler>),
+        };
+        match Delivery::open(settings, self.lake.clone(), neighbours).await {
+            Ok(delivery) => {
+                if let Ok(mut held) = self.intake.delivery.write() {
+                    *held = Some(delivery.clone());
+                }
+                self.follow_feeds(stop);
+                if let Some(mirror) = self.intake.mirror.clone() {
+                    tokio::spawn(mirror.run(delivery, stop.clone()));
+                }
+                let intake = self.intake.clone();
+                let told = tokio::task::spawn_blocking(move || {
+                    let live = intake.live_tables();
+                    intake
+                        .happenings
+                        .each(|serving| Ok(serving.copy.tell_what_happened(serving.electorate()?, &live)?));
+                });
+                let _ = told.await;
+            }
+            Err(bellwether_delivery::Error::InUse { .. }) => {}
+            Err(error) => tracing::error!(error = %error.told(), "events cannot be taken in"),
+        }
+    }
+
+    /// Keeps the gate until told to stop, then lands what was taken in.
+    pub(crate) async fn keep_gate(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = tokio::time::sleep(GLANCE) => {}
+                () = stop.cancelled() => break,
+            }
+            match self.intake.delivery() {
+                Err(_) => self.open_gate(&stop).await,
+                Ok(delivery) => delivery.refresh_types().await,
+            }
+            if let Some(Err(error)) = self.intake.listening.as_ref().map(|listening| listening.refresh()) {
+                tracing::error!(error, "the taxonomy of topics is not taken up; the one before is used on");
+            }
+        }
+        if let Ok(delivery) = self.intake.delivery() {
+            let _ = tokio::task::spawn_blocking(move || delivery.close()).await;
+        }
+    }
 
     /// Takes events in, one a record, and says what came of them when they are durable.
     pub(crate) async fn take_in<R: AsRef<[u8]> + Send + 'static>(
@@ -100,10 +155,11 @@ impl App {
         let delivery = self.intake.delivery()?;
         let bytes: usize = records.iter().map(|record| record.as_ref().len()).sum();
         let sorted = match bytes <= SMALL {
-            true => delivery.sort(records.iter().map(AsRef::as_ref)),
+            true => delivery.sort(now(), records.iter().map(AsRef::as_ref)),
             false => {
                 let delivery = delivery.clone();
-                tokio::task::spawn_blocking(move || delivery.sort(records.iter().map(AsRef::as_ref))).await?
+                tokio::task::spawn_blocking(move || delivery.sort(now(), records.iter().map(AsRef::as_ref)))
+                    .await?
             }
         };
         Ok(delivery.accept(sorted).await?)
@@ -115,23 +171,35 @@ impl App {
         let form = Form::of(headers, &body);
         match form {
             Form::Converted(events) => self.take_in(events.map_err(unfit)?).await,
-            Form::One => self.take_in(vec![body]).await,
+            Form::One => {
+                let delivery = self.intake.delivery()?;
+                let sorted = delivery.sort(received(headers), std::iter::once(&body[..]));
+                Ok(delivery.accept(sorted).await?)
+            }
             form => {
                 let delivery = self.intake.delivery()?;
-                let (small, sorting) = (body.len() <= SMALL, delivery.clone());
+                let (small, sorting, at) = (body.len() <= SMALL, delivery.clone(), received(headers));
                 let sort = move || match form {
                     Form::List => match serde_json::from_slice::<Vec<&RawValue>>(&body) {
-                        Ok(events) => sorting.sort(events.iter().map(|event| event.get().as_bytes())),
+                        Ok(events) => sorting.sort(at, events.iter().map(|event| event.get().as_bytes())),
                         // Not a list after all: kept as it came, as a dead letter.
-                        Err(_) => sorting.sort(std::iter::once(&body[..])),
+                        Err(_) => sorting.sort(at, std::iter::once(&body[..])),
                     },
-                    _ => sorting.sort(lines(&body)),
+                    _ => sorting.sort(at, lines(&body)),
                 };
                 let sorted = if small { sort() } else { tokio::task::spawn_blocking(sort).await? };
                 Ok(delivery.accept(sorted).await?)
             }
         }
     }
+}
+
+/// When the events of a request were received: now, or, where another server sends them on, when they came there, a week
+/// ago at most.
+fn received(headers: &HeaderMap) -> u64 {
+    let now = now();
+    let told = headers.get(RECEIVED).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    told.filter(|told| *told <= now && now - told < SENT_ON).unwrap_or(now)
 }
 
 /// What a source sent is not what it should be.

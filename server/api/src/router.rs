@@ -107,6 +107,8 @@ fn routes(upload_limit: usize, event_body: usize) -> OpenApiRouter<App> {
         .routes(routes!(event_types::one))
         .routes(routes!(event_types::dead_letters))
         .routes(routes!(event_types::replay))
+        .routes(routes!(event_mirror::told))
+        .routes(routes!(topics::topics))
         .routes(routes!(erasures::erase))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
@@ -230,7 +232,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken)
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     });
-    app.open_gate().await;
+    app.open_gate(&shutdown).await;
     let gate = tokio::spawn(app.clone().keep_gate(shutdown.clone()));
     let (metrics, stopped) = (app.metrics.clone(), shutdown.clone());
     tokio::spawn(async move {

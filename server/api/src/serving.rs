@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::crosswalk::People;
 use crate::error::ApiError;
+use crate::intake::Intake;
 use crate::reply::CachedBody;
 use crate::shapes::PrecinctVotes;
 
@@ -219,6 +220,8 @@ pub struct Releases {
     limits: Limits,
     /// Whether the electorate is read at once, as a server wants it, and not when it is first asked for.
     warm: bool,
+    /// Where every release that is served is told what was delivered.
+    intake: Arc<Intake>,
     current: RwLock<Option<Arc<Serving>>>,
     /// Held while the newest release is swapped to: its copy is built once, whoever asks for it.
     swapping: tokio::sync::Mutex<()>,
@@ -229,12 +232,13 @@ pub struct Releases {
 }
 
 impl Releases {
-    pub fn new(lake: Lake, folder: PathBuf, limits: Limits, warm: bool) -> Releases {
+    pub fn new(lake: Lake, folder: PathBuf, limits: Limits, warm: bool, intake: Arc<Intake>) -> Releases {
         Releases {
             lake,
             folder,
             limits,
             warm,
+            intake,
             current: RwLock::new(None),
             swapping: tokio::sync::Mutex::default(),
             earlier: Mutex::new(Vec::new()),
@@ -364,8 +368,9 @@ impl Releases {
         }
         let limits = self.limits.clone();
         let warm = self.warm;
+        let intake = self.intake.clone();
         let day = release.created.timestamp().div_euclid(86_400);
-        let serving = tokio::task::spawn_blocking(move || -> Result<Serving, ApiError> {
+        let serving = tokio::task::spawn_blocking(move || -> Result<Arc<Serving>, ApiError> {
             let _lock = lock;
             let opened = path.exists().then(|| Copy::open(&path, &release.id, &limits));
             let copy = match opened {
@@ -390,8 +395,10 @@ impl Releases {
                 metrics::gauge!("bellwether_electorate_voters").set(rows as f64);
                 metrics::gauge!("bellwether_electorate_bytes").set(bytes as f64);
             }
+            let serving = Arc::new(serving);
+            intake.follow(&serving)?;
             Ok(serving)
         });
-        Ok(Arc::new(serving.await??))
+        serving.await?
     }
 }

@@ -29,6 +29,24 @@ impl Batch {
         self.count += other.count;
     }
 
+    /// The records in their order, cut into batches of at most so many bytes; a larger record is a batch of its own.
+    pub fn pieces(self, most: usize) -> Vec<Batch> {
+        if self.bytes.len() <= most {
+            return vec![self];
+        }
+        let mut pieces: Vec<Batch> = Vec::new();
+        for (received, record) in self.records() {
+            let fits = |piece: &Batch| piece.bytes.len() + HEAD + record.len() <= most;
+            if !pieces.last().is_some_and(fits) {
+                pieces.push(Batch::with_capacity(most.min(self.bytes.len())));
+            }
+            if let Some(piece) = pieces.last_mut() {
+                piece.push(received, record);
+            }
+        }
+        pieces
+    }
+
     pub fn len(&self) -> usize {
         self.count as usize
     }

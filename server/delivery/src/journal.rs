@@ -28,8 +28,6 @@ const SEGMENT: u64 = 64 << 20;
 const FRAME: usize = 16 << 20;
 /// Smaller frames are not worth compressing.
 const PACK: usize = 4 << 10;
-/// Bytes of the newest frames that are kept in memory, so that a worker that keeps up reads no file.
-const KEPT: usize = 32 << 20;
 
 /// The queue of one type, in a folder of its own.
 pub struct Journal {
@@ -47,6 +45,8 @@ struct Shared {
     durable: watch::Sender<u64>,
     /// How long to wait for more before the disk is asked.
     linger: Duration,
+    /// Bytes of the newest frames that are kept in memory, so that a worker that keeps up reads no file.
+    keep: usize,
     /// How often writing failed. Who waits for a record that was taken in before learns that it was lost.
     failures: watch::Sender<u64>,
 }
@@ -91,7 +91,7 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Journal {
     /// Opens the journal in a folder, which is made, and cuts away what a crash left unfinished at its end.
     /// A journal that lingers asks the disk less often, and its producers wait so much longer.
-    pub fn open(folder: &Path, linger: Duration) -> Result<Journal, Error> {
+    pub fn open(folder: &Path, linger: Duration, keep: usize) -> Result<Journal, Error> {
         std::fs::create_dir_all(folder).map_err(|cause| failed("make", folder, cause))?;
         let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
             .map_err(|cause| failed("read", folder, cause))?
@@ -120,6 +120,7 @@ impl Journal {
             writing: Mutex::default(),
             durable: watch::Sender::new(end),
             linger,
+            keep,
             failures: watch::Sender::new(0),
         });
         let writing = shared.clone();
@@ -219,7 +220,7 @@ impl Shared {
         store.end = first + u64::from(count);
         store.kept_bytes += batch.bytes().len();
         store.kept.push_back(Block { first, batch: Arc::new(batch) });
-        while store.kept_bytes > KEPT
+        while store.kept_bytes > self.keep
             && let Some(oldest) = store.kept.pop_front()
         {
             store.kept_bytes -= oldest.batch.bytes().len();

@@ -22,9 +22,20 @@ pub struct Hour {
     /// Posts that were deleted where they were posted, before they came or since.
     #[serde(default)]
     pub deleted: u64,
+    /// What landed, byte by byte: the wrapping sum of the records' hashes, whatever their order. Two ends that were sent
+    /// the same have the same.
+    #[serde(default)]
+    pub content: u64,
     /// Landed events that belong to an hour that was closed when they came, by that hour.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub late: BTreeMap<String, u64>,
+}
+
+impl Hour {
+    /// The content as it is told.
+    pub fn content_shown(&self) -> String {
+        format!("{:016x}", self.content)
+    }
 }
 
 /// Hours that may still change; they travel in the table's own commits, as a note beside the position that they belong to.

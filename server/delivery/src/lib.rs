@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod batch;
+pub mod cluster;
 mod deletions;
 pub mod journal;
 mod json;
@@ -34,16 +35,20 @@ use tokio_util::sync::CancellationToken;
 
 use admission::Room;
 use batch::Batch;
+use cluster::Cluster;
 use journal::Journal;
 use queue::Queue;
 use vault::Vault;
 use worker::Worker;
 
-pub use line::{Landed, Line, Status, Tap};
+pub use line::{Filler, Landed, Line, Neighbours, Status, Watcher};
 pub use rows::context;
 pub use types::Registry;
 pub use upkeep::Letter;
 pub use worker::named_person;
+
+/// Least and largest share of a line of the memory for records.
+const BITE: (usize, usize) = (2 << 20, 64 << 20);
 
 /// Name of the queue for what has no type that is known.
 pub const UNREADABLE: &str = "unreadable";
@@ -60,6 +65,16 @@ pub enum Error {
     },
     #[error("{} is damaged at byte {offset}", path.display())]
     Damaged { path: PathBuf, offset: u64 },
+    #[error("cannot {operation}")]
+    Cluster {
+        operation: &'static str,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("an event of {bytes} bytes is more than a message of the cluster holds, {most}")]
+    TooLarge { bytes: usize, most: usize },
+    #[error("message {number} of the cluster's stream is damaged")]
+    DamagedMessage { number: u64 },
     #[error("the event could not be made durable; send it again")]
     NotDurable,
     #[error("this machine gives no random numbers")]
@@ -99,6 +114,12 @@ pub struct Settings {
     pub types: Option<PathBuf>,
     /// Bytes of requests that may be taken in at once.
     pub room: u64,
+    /// Bytes that the lines may hold of records together: what a worker lands at once and the newest of each queue.
+    pub memory: usize,
+    /// The cluster that holds the queues; without it they are folders of this machine.
+    pub cluster: Option<cluster::Settings>,
+    /// Whether this process only takes events in, and leaves landing to another one of the cluster.
+    pub gate_only: bool,
 }
 
 /// What came of a request.
@@ -125,9 +146,12 @@ pub struct Delivery {
     lake: Lake,
     pub vault: Arc<Vault>,
     room: Room,
+    cluster: Option<Cluster>,
+    /// Bytes of records that a worker lands at once, and that are kept of its queue.
+    bite: usize,
     lines: RwLock<BTreeMap<String, Arc<Line>>>,
     registry: Registry,
-    tap: Option<Tap>,
+    neighbours: Neighbours,
     /// Types that could not be set up, and why.
     broken: Mutex<BTreeMap<String, String>>,
     stop: CancellationToken,
@@ -152,8 +176,13 @@ pub fn now() -> u64 {
 }
 
 impl Delivery {
-    /// Opens delivery: reads the types, opens every queue, and sets a worker to each. `tap` is told of what lands.
-    pub async fn open(settings: Settings, lake: Lake, tap: Option<Tap>) -> Result<Arc<Delivery>, Error> {
+    /// Opens delivery: reads the types, opens every queue, and sets a worker to each. `neighbours` fill in what is
+    /// derived and are told of what lands.
+    pub async fn open(
+        settings: Settings,
+        lake: Lake,
+        neighbours: Neighbours,
+    ) -> Result<Arc<Delivery>, Error> {
         let folder = settings.folder.clone();
         let file = |operation| {
             let path = folder.clone();
@@ -164,14 +193,22 @@ impl Delivery {
         std::fs::set_permissions(&folder, owner).map_err(file("close to others"))?;
         let lock = std::fs::File::create(folder.join(".lock")).map_err(file("lock"))?;
         lock.try_lock().map_err(|_| Error::InUse { path: folder.clone() })?;
+        let registry = Registry::open(&folder.join("types"), settings.types.clone())?;
+        // A batch is held as it came, as columns, and as what is written of it.
+        let bite = (settings.memory / (registry.known().len().max(1) * 4)).clamp(BITE.0, BITE.1);
         let delivery = Arc::new(Delivery {
+            bite,
             vault: Arc::new(Vault::open(&folder.join("vault"))?),
             room: Room::new(settings.room),
-            registry: Registry::open(&folder.join("types"), settings.types.clone())?,
+            cluster: match settings.cluster.clone() {
+                Some(cluster) => Some(Cluster::connect(cluster).await?),
+                None => None,
+            },
+            registry,
             settings,
             lake,
             lines: RwLock::default(),
-            tap,
+            neighbours,
             broken: Mutex::default(),
             stop: CancellationToken::new(),
             workers: Mutex::default(),
@@ -213,13 +250,26 @@ impl Delivery {
 
     async fn start(&self, event_type: EventType) -> Result<(), Error> {
         let folder = self.settings.folder.join("lines").join(&event_type.name);
-        let queue: Arc<dyn Queue> =
-            Arc::new(Journal::open(&folder.join("queue"), linger(event_type.priority))?);
+        let linger = linger(event_type.priority);
+        let queue: Arc<dyn Queue> = match &self.cluster {
+            Some(cluster) => Arc::new(cluster.queue(&event_type.name, linger, self.bite).await?),
+            None => Arc::new(Journal::open(&folder.join("queue"), linger, self.bite)?),
+        };
+        if self.settings.gate_only {
+            let (name, line) = (event_type.name.clone(), Line::new(event_type, queue, Neighbours::default()));
+            line.end();
+            self.lines
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .insert(name, Arc::new(line));
+            return Ok(());
+        }
         let table = self.lake.growing(event_type.stored()).await?;
         let dead = self.lake.growing(event_type.dead_letters()).await?;
         let name = event_type.name.clone();
-        let line = Arc::new(Line::new(event_type, queue, self.tap.clone()));
-        let worker = Worker::open(line.clone(), self.vault.clone(), (table, dead), &folder).await?;
+        let line = Arc::new(Line::new(event_type, queue, self.neighbours.clone()));
+        let vault = self.vault.clone();
+        let worker = Worker::open(line.clone(), vault, (table, dead), &folder, self.bite).await?;
         let (runtime, stop) = (tokio::runtime::Handle::current(), self.stop.clone());
         let thread = std::thread::Builder::new()
             .name(format!("land {name}").chars().take(15).collect())
@@ -276,9 +326,8 @@ impl Delivery {
         }
     }
 
-    /// Sorts events by their types. One event a record.
-    pub fn sort<'a>(&self, records: impl Iterator<Item = &'a [u8]>) -> Sorted {
-        let received = now();
+    /// Sorts events by their types. One event a record. `received`: milliseconds since 1970.
+    pub fn sort<'a>(&self, received: u64, records: impl Iterator<Item = &'a [u8]>) -> Sorted {
         let mut sorted = Sorted::default();
         for record in records {
             let name = reading::type_of(record);

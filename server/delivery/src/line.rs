@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use crate::Error;
 use crate::admission::Admission;
 use crate::ledger::Hour;
-use crate::queue::Queue;
+use crate::queue::{Block, Queue};
 use crate::reading::{Event, Plan, Value};
 use crate::upkeep::{Letter, Task};
 use crate::vault::Person;
@@ -31,8 +31,24 @@ pub struct Landed {
     pub received: u64,
 }
 
-/// Is told of every batch of a type that has landed.
-pub type Tap = Arc<dyn Fn(&str, &[Landed]) + Send + Sync>;
+/// Is told of every batch that has landed, of the types that it watches, before anybody is told that it has.
+pub trait Watcher: Send + Sync {
+    fn watches(&self, event_type: &str) -> bool;
+    fn landed(&self, event_type: &str, landed: &[Landed]);
+}
+
+/// Fills in the derived fields of events before they land.
+pub trait Filler: Send + Sync {
+    fn fills(&self, event_type: &str) -> bool;
+    fn fill(&self, event_type: &EventType, event: &mut Event);
+}
+
+/// Who has to do with events on their way: each is asked whether a type is its own.
+#[derive(Clone, Default)]
+pub struct Neighbours {
+    pub watcher: Option<Arc<dyn Watcher>>,
+    pub filler: Option<Arc<dyn Filler>>,
+}
 
 pub struct Line {
     pub name: String,
@@ -45,8 +61,10 @@ pub struct Line {
     hurried: watch::Sender<u64>,
     /// Position up to which the queue is to be wiped; 0: nothing is.
     wipe: AtomicU64,
+    /// Position from which a mirror still needs the queue; the largest number where there is none.
+    held: AtomicU64,
     ended: AtomicBool,
-    tap: Option<Tap>,
+    neighbours: Neighbours,
     tasks: Mutex<VecDeque<Task>>,
     files: RwLock<Files>,
 }
@@ -65,7 +83,10 @@ pub struct Status {
 }
 
 impl Line {
-    pub fn new(event_type: EventType, queue: Arc<dyn Queue>, tap: Option<Tap>) -> Line {
+    pub fn new(event_type: EventType, queue: Arc<dyn Queue>, neighbours: Neighbours) -> Line {
+        let Neighbours { watcher, filler } = neighbours;
+        let watcher = watcher.filter(|watcher| watcher.watches(&event_type.name));
+        let filler = filler.filter(|filler| filler.fills(&event_type.name));
         Line {
             name: event_type.name.clone(),
             queue,
@@ -76,8 +97,9 @@ impl Line {
             hurrying: AtomicU64::new(0),
             hurried: watch::Sender::new(0),
             wipe: AtomicU64::new(0),
+            held: AtomicU64::new(u64::MAX),
             ended: AtomicBool::new(false),
-            tap,
+            neighbours: Neighbours { watcher, filler },
             tasks: Mutex::default(),
             files: RwLock::default(),
         }
@@ -116,6 +138,25 @@ impl Line {
         self.queue.backlog(self.position())
     }
 
+    /// Durable records from a position on, about so many bytes of them.
+    pub async fn read(&self, from: u64, most: usize) -> Result<Vec<Block>, Error> {
+        self.queue.read(from, most).await
+    }
+
+    /// Tells how far the queue is durable.
+    pub fn durable(&self) -> watch::Receiver<u64> {
+        self.queue.durable()
+    }
+
+    /// Asks that the queue be kept from a position on.
+    pub fn hold(&self, from: u64) {
+        self.held.store(from, Ordering::Release);
+    }
+
+    pub(crate) fn held_from(&self) -> u64 {
+        self.held.load(Ordering::Acquire)
+    }
+
     pub(crate) fn position(&self) -> u64 {
         self.held().position
     }
@@ -129,12 +170,18 @@ impl Line {
     }
 
     pub(crate) fn is_watched(&self) -> bool {
-        self.tap.is_some()
+        self.neighbours.watcher.is_some()
     }
 
     pub(crate) fn landed(&self, landed: Vec<Landed>) {
-        if let Some(tap) = self.tap.as_ref().filter(|_| !landed.is_empty()) {
-            tap(&self.name, &landed);
+        if let Some(watcher) = self.neighbours.watcher.as_ref().filter(|_| !landed.is_empty()) {
+            watcher.landed(&self.name, &landed);
+        }
+    }
+
+    pub(crate) fn fill(&self, event_type: &EventType, event: &mut Event) {
+        if let Some(filler) = &self.neighbours.filler {
+            filler.fill(event_type, event);
         }
     }
 

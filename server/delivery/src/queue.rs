@@ -23,7 +23,8 @@ impl Block {
     }
 }
 
-/// A durable queue. Positions are whole numbers from 0, one a record, without gaps that hold a record.
+/// A durable queue. Positions are whole numbers that grow from record to record; one that is between two records is no
+/// record's.
 pub trait Queue: Send + Sync {
     /// Takes records in. The future is done when all of them would survive the death of this process and of the machine.
     fn append(&self, batch: Batch) -> BoxFuture<'static, Result<(), Error>>;
@@ -31,7 +32,8 @@ pub trait Queue: Send + Sync {
     /// Durable records from a position on, about `most` bytes of them or one block; none where there are none.
     fn read(&self, from: u64, most: usize) -> BoxFuture<'_, Result<Vec<Block>, Error>>;
 
-    /// Positions of the first record that is kept and behind the last durable one.
+    /// Positions of the first record that is kept, and one that whoever has read the last durable one has reached, and
+    /// nobody else.
     fn ends(&self) -> BoxFuture<'_, Result<(u64, u64), Error>>;
 
     /// Forgets records before a position. May keep some of them.
@@ -44,7 +46,7 @@ pub trait Queue: Send + Sync {
     /// Goes on from a position, where the queue is not there yet: it was lost, and the table knows more.
     fn advance(&self, to: u64) -> BoxFuture<'_, Result<(), Error>>;
 
-    /// Tells the position behind the last durable record whenever it moves.
+    /// Tells the second of the `ends` whenever it moves.
     fn durable(&self) -> watch::Receiver<u64>;
 
     /// Bytes that wait from a position on, roughly.

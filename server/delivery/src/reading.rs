@@ -232,6 +232,7 @@ impl Plan {
         event: &mut Event<'a>,
     ) -> Result<(), Fault> {
         match node.find(&name) {
+            Some(Child::Leaf(at)) if self.event_type.fields[*at].derived => {}
             Some(Child::Leaf(at)) => event.raw[*at] = Some(raw),
             Some(Child::Object(node)) if raw.starts_with('{') => self.members(raw, node, event, None)?,
             _ => event.more.push((name, raw)),

@@ -251,6 +251,7 @@ impl Worker {
                             readable = false;
                             return Ok(());
                         }
+                        self.line.fill(&plan.event_type, &mut read);
                         let late = batch
                             .column_by_name("late")
                             .is_some_and(|late| arrow_array::cast::AsArray::as_boolean(late).value(row));

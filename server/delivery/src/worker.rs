@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bellwether_lake::{Growing, Piece};
 use bellwether_schema::events::{EventType, Priority};
 use tokio_util::sync::CancellationToken;
-use xxhash_rust::xxh3::xxh3_128_with_seed;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::deletions::{Deletion, Deletions};
 use crate::ledger::{Hour, Ledger, Page, hour_of};
@@ -24,14 +24,14 @@ use crate::upkeep::Leaving;
 use crate::vault::{Person, Vault};
 use crate::{Error, Landed, UNREADABLE};
 
-/// Bytes of records that are landed together.
-const BITE: usize = 32 << 20;
 /// Bytes of the queue that are worth landing before the pace says so: what comes while they land is landed next.
 const FULL: u64 = 1 << 20;
 /// Ids that are held in memory before they are written to a run.
 const IDS: usize = 250_000;
 /// Longest time that ids stay in memory only: the queue keeps what they are of until then.
 const IDS_FOR: Duration = Duration::from_secs(60);
+/// Bytes of a queue that wait for a mirror, at most; what is older it misses.
+const HELD: u64 = 1 << 30;
 /// Hours that late events of one hour of receipt are counted apart for.
 const LATE_HOURS: usize = 2_000;
 /// First and longest wait after a failure.
@@ -42,6 +42,8 @@ pub struct Worker {
     pub(crate) line: Arc<Line>,
     pub(crate) vault: Arc<Vault>,
     queue: Arc<dyn Queue>,
+    /// Bytes of records that are landed together.
+    bite: usize,
     pub(crate) table: Growing,
     pub(crate) dead: Growing,
     pub(crate) ledger: Ledger,
@@ -77,6 +79,7 @@ impl Worker {
         vault: Arc<Vault>,
         (table, dead): (Growing, Growing),
         folder: &Path,
+        bite: usize,
     ) -> Result<Worker, Error> {
         let queue = line.queue.clone();
         let (first, _) = queue.ends().await?;
@@ -94,6 +97,7 @@ impl Worker {
             line,
             vault,
             queue,
+            bite,
             table,
             dead,
             ledger,
@@ -119,7 +123,7 @@ impl Worker {
         let (plan, letters) = (self.line.plan(), self.letters_from(self.ids_cover).await?);
         let mut at = self.ids_cover;
         while at < self.position {
-            let blocks = self.queue.read(at, BITE).await?;
+            let blocks = self.queue.read(at, self.bite).await?;
             if blocks.is_empty() {
                 break;
             }
@@ -236,7 +240,10 @@ impl Worker {
         self.ids.spill(self.position)?;
         self.ids_cover = self.position;
         self.spilled = Instant::now();
-        runtime.block_on(self.queue.trim(self.position))
+        // Who copies the queue elsewhere may be a little behind.
+        let held = self.line.held_from();
+        let kept = held < self.position && self.queue.backlog(held) < HELD;
+        runtime.block_on(self.queue.trim(if kept { held } else { self.position }))
     }
 
     fn tell(&self, fault: Option<String>) {
@@ -253,7 +260,7 @@ impl Worker {
     }
 
     fn land_some(&mut self, runtime: &tokio::runtime::Handle) -> Result<(), Error> {
-        let blocks = runtime.block_on(self.queue.read(self.position, BITE))?;
+        let blocks = runtime.block_on(self.queue.read(self.position, self.bite))?;
         let Some(last) = blocks.last() else { return Ok(()) };
         let end = last.end();
         let plan = self.line.plan();
@@ -360,6 +367,7 @@ impl Worker {
                             }
                         }
                         figures.landed += 1;
+                        figures.content = figures.content.wrapping_add(xxh3_64(record));
                         let occurred = event.occurred.unwrap_or(received as i64 * 1000);
                         let own_end = (occurred.div_euclid(3_600_000_000) + 1) * 3_600_000;
                         let late = received as i64 > own_end + late_after as i64;
@@ -378,8 +386,10 @@ impl Worker {
                             }
                         }
                         let place = Place { id: Some(&id), occurred, received, late, person: Some(person) };
+                        self.line.fill(event_type, &mut event);
                         rows.push(event_type, &event, &place);
-                        if watched {
+                        // What is erased is known to nobody, now as later.
+                        if watched && !self.vault.is_erased(person)? {
                             sorted.landed.push(Landed::new(event_type, &event, occurred, received));
                         }
                     }

@@ -38,6 +38,8 @@ pub struct Measures {
     pub quantiles: Vec<usize>,
     /// Elections whose participants are counted.
     pub voted: Vec<usize>,
+    /// Bitmaps of voters who are counted as well, behind those of the elections.
+    pub among: Vec<Vec<u64>>,
     /// Adds the keys of the group's members up, so that a group can be told from another one of the same size.
     pub fingerprint: Option<u64>,
 }
@@ -69,6 +71,7 @@ pub struct Cell {
     pub sums: Vec<Sum>,
     /// In the order of the measures' quantiles; not sorted.
     pub scores: Vec<Vec<f32>>,
+    /// In the order of the measures' elections, then their bitmaps.
     pub voted: Vec<u64>,
     pub fingerprint: u64,
 }
@@ -130,7 +133,7 @@ impl Store {
             let work = Work {
                 sums: vec![Sum::default(); measures.columns.len() + measures.scores.len()],
                 scores: vec![Vec::new(); measures.quantiles.len()],
-                voted: vec![0; measures.voted.len()],
+                voted: vec![0; measures.voted.len() + measures.among.len()],
                 ..Work::default()
             };
             self.cells.push((number, work));
@@ -324,6 +327,9 @@ impl Electorate {
             let mut word = [0u64];
             self.add_turnout(*election, row / 64, &mut word);
             work.voted[index] += word[0] >> bit & 1;
+        }
+        for (count, among) in work.voted[measures.voted.len()..].iter_mut().zip(&measures.among) {
+            *count += among[row / 64] >> bit & 1;
         }
         if let Some(secret) = measures.fingerprint {
             work.fingerprint = work.fingerprint.wrapping_add(mix(u64::from(self.identities[row]) ^ secret));

@@ -249,6 +249,7 @@ impl Builder {
             points: self.points,
             scores: self.scores,
             contacts: self.contacts,
+            happenings: std::sync::RwLock::default(),
             contact_results: self.contact_results,
             experiments: self.experiments,
             today: self.today,

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::filter::{Elections, Fault, Test, Where};
+use crate::happenings::BALLOT_STATUS;
 use crate::prepared::{Filter, Node};
 use crate::{Coding, Column, Electorate, kind_index, nearest};
 
@@ -113,6 +114,7 @@ impl Compiler<'_> {
                 }
             }
             Where::Contact { at, results, within_days } => self.contact(at, results, *within_days),
+            Where::Ballot { at, election, status } => self.ballot(at, election, status),
             Where::Experiment { at, id, arm } => self.experiment(at, id, arm.as_deref()),
             Where::Within { at, geometry } => match Outline::from_geojson(geometry) {
                 Ok(outline) => Node::Bitmap(self.electorate.within(&outline)),
@@ -254,7 +256,28 @@ impl Compiler<'_> {
                 words[*row as usize / 64] |= 1 << (row % 64);
             }
         }
+        if let Ok(happenings) = electorate.happenings.read() {
+            let asked =
+                |code: u8| results.is_empty() || results.contains(&CONTACT_RESULTS[code as usize].into());
+            for (row, code, day) in &happenings.contacts {
+                if *day >= since && asked(*code) {
+                    words[*row as usize / 64] |= 1 << (row % 64);
+                }
+            }
+        }
         Node::Bitmap(words)
+    }
+
+    fn ballot(&mut self, at: &str, election: &str, status: &[String]) -> Node {
+        let place = |status: &String| BALLOT_STATUS.iter().position(|known| known == status);
+        if let Some(unknown_one) = status.iter().find(|status| place(status).is_none()) {
+            return self.fault(&format!("{at}/status"), unknown("status", unknown_one, &BALLOT_STATUS, ""));
+        }
+        let places: Vec<usize> = status.iter().filter_map(place).collect();
+        Node::Bitmap(match places.is_empty() {
+            true => self.electorate.returned(election),
+            false => self.electorate.ballots(election, &places),
+        })
     }
 
     fn experiment(&mut self, at: &str, id: &str, arm: Option<&str>) -> Node {

@@ -51,6 +51,12 @@ pub enum Where {
         results: Vec<String>,
         within_days: Option<u32>,
     },
+    /// Has a ballot for an election that came back and was not refused, or that is in one of these states.
+    Ballot {
+        at: String,
+        election: String,
+        status: Vec<String>,
+    },
     /// Drawn for an experiment, or for one arm of it.
     Experiment {
         at: String,
@@ -105,8 +111,8 @@ struct Reader {
     conditions: usize,
 }
 
-const CONDITIONS: [&str; 10] =
-    ["all", "any", "not", "field", "district", "voted", "score", "contact", "experiment", "within"];
+const CONDITIONS: [&str; 11] =
+    ["all", "any", "not", "field", "district", "voted", "score", "contact", "ballot", "experiment", "within"];
 
 impl Reader {
     fn fault(&mut self, at: &str, detail: impl Into<String>) -> Where {
@@ -159,6 +165,7 @@ impl Reader {
             "voted" => self.voted(inner, here),
             "score" => self.score(inner, here),
             "contact" => self.contact(inner, here),
+            "ballot" => self.ballot(inner, here),
             "experiment" => self.experiment(inner, here),
             _ => Where::Within { at: here, geometry: inner.clone() },
         }
@@ -322,6 +329,24 @@ impl Reader {
         Where::Contact { at, results, within_days: days.map(|days| days as u32) }
     }
 
+    fn ballot(&mut self, value: &Value, at: String) -> Where {
+        let Some(object) = self.members(value, &at, &["election", "status"]) else {
+            return Where::Any(Vec::new());
+        };
+        let election = object.get("election").and_then(Value::as_str);
+        let Some(election) = election.filter(|election| is_election(election)) else {
+            return self.fault(
+                &format!("{at}/election"),
+                "a ballot needs its election, such as \"2026-11-03/general\"",
+            );
+        };
+        let status = match object.get("status") {
+            Some(status) => self.texts(status, &format!("{at}/status")),
+            None => Vec::new(),
+        };
+        Where::Ballot { at, election: election.to_string(), status }
+    }
+
     fn experiment(&mut self, value: &Value, at: String) -> Where {
         let Some(object) = self.members(value, &at, &["id", "arm"]) else {
             return Where::Any(Vec::new());
@@ -338,6 +363,13 @@ impl Reader {
         };
         Where::Experiment { at, id: id.to_string(), arm }
     }
+}
+
+/// Whether a text has the shape of an election's id, `<date>/<type>`: ballots may be asked for before the first is back.
+pub fn is_election(text: &str) -> bool {
+    let (date, kind) = text.split_once('/').unwrap_or_default();
+    let day = date.len() == 10 && chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").is_ok();
+    day && !kind.is_empty() && kind.len() <= 40
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod evaluate;
 mod filter;
 mod fingerprint;
 mod groups;
+mod happenings;
 mod ladder;
 mod nearest;
 mod persons;
@@ -21,7 +22,7 @@ mod sliced;
 mod split;
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, RwLock};
 
 use bellwether_schema::ids::Kind;
 
@@ -29,9 +30,11 @@ pub use aggregate::{Cell, Cells, Grouping, Key, Measures, Sum};
 pub use builder::{Builder, Row};
 pub use compile::Outlines;
 pub use evaluate::Counts;
-pub use filter::{Fault, Test, Where};
+pub use filter::{Fault, Test, Where, is_election};
 pub use fingerprint::mix;
 use groups::Groups;
+use happenings::Happenings;
+pub use happenings::{BALLOT_STATUS, Happening};
 use ladder::Ladder;
 pub use nearest::nearest;
 pub use persons::Together;
@@ -165,6 +168,8 @@ pub struct Electorate {
     contact_results: Dictionary,
     /// Experiments by id: the rows of each arm, in the order of `ARMS`, ascending.
     experiments: Vec<(String, [Vec<u32>; 2])>,
+    /// What was delivered since the release.
+    happenings: RwLock<Happenings>,
     /// Day from which contacts are counted back: that of the release.
     today: i32,
 }

@@ -188,6 +188,9 @@ impl Electorate {
             self.add_turnout(*election, at, words);
             *voted += count_both(words, mask);
         }
+        for (count, among) in work.voted[measures.voted.len()..].iter_mut().zip(&measures.among) {
+            *count += count_both(&among[at..at + mask.len()], mask);
+        }
     }
 
     /// Counts the households and doors of a part whose chunk is not cut into runs.

@@ -183,6 +183,11 @@ pub fn model_versions(
     Ok(pairs.filter_map(|(model, version)| Some((model?, version?))).collect())
 }
 
+/// `sort (city or county), name, state, voters` of every place that voters live in.
+pub fn places(copy: &Copy) -> Result<Answer, Error> {
+    copy.ask(sql!("places"), &[])
+}
+
 /// `population, longitude, latitude` of every point where people live.
 pub fn people(copy: &Copy) -> Result<Answer, Error> {
     copy.ask(sql!("people"), &[])

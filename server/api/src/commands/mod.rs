@@ -19,6 +19,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 
 use crate::config::{EngineArgs, LakeArgs};
+use crate::intake::Intake;
 use crate::serving::{Releases, Serving};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -86,7 +87,8 @@ async fn open_release(
         None => lake.latest().await?,
     };
     let folder = tempfile::tempdir()?;
-    let releases = Releases::new(lake, folder.path().to_path_buf(), engine.limits(), false);
+    let releases =
+        Releases::new(lake, folder.path().to_path_buf(), engine.limits(), false, Arc::new(Intake::deaf()));
     let serving = releases.open(release).await.map_err(|error| error.to_string())?;
     Ok((serving, folder))
 }

@@ -35,7 +35,8 @@ pub struct AggregateRequest {
     pub by: Vec<Value>,
     /// `voters`, `households`, `doors`, `phones`, `share` (of all who match), `{"mean": "age"}`,
     /// `{"mean": {"score": "turnout"}}`, `{"quantiles": {"score": "turnout", "at": [0.25, 0.5, 0.75]}}`,
-    /// `{"voted": "2020-11-03/general"}` (how many took part), and, where one of the groups is a kind of district,
+    /// `{"voted": "2020-11-03/general"}` (how many took part), `{"returned": "2026-11-03/general"}` (whose ballots
+    /// are back as of this moment, by the events `ballot.returned`), and, where one of the groups is a kind of district,
     /// `{"votes": {"election": "2020-11-03/general", "contest": "president"}}`. Voters alone by default.
     #[serde(default)]
     #[schema(value_type = Vec<Object>, example = json!(["voters", {"mean": "age"}]))]

@@ -31,12 +31,10 @@ pub struct DistrictParams {
     pub state: Option<String>,
 }
 
-fn known_kind(kind: &str) -> Result<(), ApiError> {
+pub fn known_kind(kind: &str) -> Result<Kind, ApiError> {
     let known = Kind::ALL.map(Kind::name).join(", ");
-    match Kind::parse(kind) {
-        Some(_) => Ok(()),
-        None => Err(ApiError::bad_request(format!("unknown kind {kind}; there are {known}"))),
-    }
+    let unknown = || ApiError::bad_request(format!("unknown kind {kind}; there are {known}"));
+    Kind::parse(kind).ok_or_else(unknown)
 }
 
 /// Districts with their voters.

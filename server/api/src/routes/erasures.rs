@@ -86,5 +86,9 @@ pub async fn erase(
     // The record says that somebody was erased, not who.
     caller.record(&app, "live", json!({"erased": persons.len()}), None, Vec::new())?;
     let rows = delivery.erase(persons, texts).await? as u64;
+    if let Some(voter) = who.voter_id {
+        let happenings = app.intake.happenings.clone();
+        app.run(move || Ok(happenings.forget(&voter, who.state.as_deref()))).await?;
+    }
     Ok(Json(Erased { rows }))
 }

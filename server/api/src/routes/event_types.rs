@@ -12,6 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::Caller;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::following::Followed;
+use crate::keys::Right;
 use crate::reply::{Body, Params, Segments};
 
 /// A type and how it stands.
@@ -47,6 +49,8 @@ pub struct Types {
     pub types: Vec<TypeSummary>,
     /// Documents in the folder of types that are not taken up, and why.
     pub faults: BTreeMap<String, String>,
+    /// Feeds that are followed, and how each stands.
+    pub feeds: BTreeMap<String, Followed>,
 }
 
 /// One hour of receipt, UTC.
@@ -66,6 +70,9 @@ pub struct HourOfType {
     pub late: u64,
     /// Events of this hour that came after it was closed: the correction to what it told.
     pub corrections: u64,
+    /// A sum over what landed, byte by byte, that two ends which were sent the same share; told to keys that may load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
     /// Whether received is landed, dead, duplicate and deleted together.
     pub complete: bool,
 }
@@ -111,7 +118,7 @@ fn summary(line: &Line) -> TypeSummary {
 pub async fn list(State(app): State<App>) -> Result<Json<Types>, ApiError> {
     let delivery = app.intake.delivery()?;
     let types = delivery.lines().iter().map(|line| summary(line)).collect();
-    Ok(Json(Types { types, faults: delivery.type_faults() }))
+    Ok(Json(Types { types, faults: delivery.type_faults(), feeds: app.following.followed() }))
 }
 
 /// The line of a type, or an error that names those there are.
@@ -133,6 +140,7 @@ fn line_of(app: &App, name: &str) -> Result<std::sync::Arc<Line>, ApiError> {
 )]
 pub async fn one(
     State(app): State<App>,
+    caller: Caller,
     Segments(name): Segments<String>,
 ) -> Result<Json<TypeDetail>, ApiError> {
     let line = line_of(&app, &name)?;
@@ -158,6 +166,7 @@ pub async fn one(
             deleted: hour.deleted,
             late: hour.late.values().sum(),
             corrections: corrections.get(name).copied().unwrap_or(0),
+            content: caller.may(Right::Load).then(|| hour.content_shown()),
             complete: hour.received == hour.landed + hour.dead + hour.duplicate + hour.deleted,
             hour: name.clone(),
         }

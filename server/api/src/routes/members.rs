@@ -69,26 +69,49 @@ pub async fn voters(
     let bitmap =
         app.evaluate(&serving, population, 4, |_, electorate, filter| Ok(electorate.bitmap(filter))).await?;
     let members: u64 = bitmap.iter().map(|word| u64::from(word.count_ones())).sum();
-    let given = members.saturating_sub(page.offset).min(page.limit);
+    // A cursor names a row, not a place in the list: members who leave meanwhile (their ballot came back) hide nobody.
+    let offset = rank(&bitmap, page.offset);
+    let given = members.saturating_sub(offset).min(page.limit);
     caller.record(&app, &serving.release.id, filter, given, columns.clone())?;
-    let next =
-        (page.offset + given < members).then(|| reply::cursor(&serving.release.id, page.offset + given));
-    let key = format!("members {id} {columns:?} {} {} {}", caller.view(), page.offset, page.limit);
+    let next = row_of(&bitmap, offset + given).map(|row| reply::cursor(&serving.release.id, row));
+    let who = blake3::hash(&bitmap.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>());
+    let key = format!("members {id} {columns:?} {} {offset} {} {who}", caller.view(), page.limit);
     let head = reply::body(&serving.release.id, format.media_type(), key.into_bytes(), next);
     if !streams(format) {
         let held = serving.clone();
         let made = app.run(move || {
-            let answer = held.copy.members(&bitmap, &columns, page.offset, given)?;
+            let answer = held.copy.members(&bitmap, &columns, offset, given)?;
             reply::written(&held.release.id, format, &answer, head.next)
         });
         return Ok(reply::respond(&serving.release.id, &made.await?, &headers));
     }
     let mut response = stream(&app, &serving, format, move |serving, cancel, give| {
-        Ok(serving.copy.stream_members(&bitmap, &columns, page.offset, given, format, cancel, give)?)
+        Ok(serving.copy.stream_members(&bitmap, &columns, offset, given, format, cancel, give)?)
     })
     .await?;
     reply::name(&serving.release.id, &head, response.headers_mut());
     Ok(response)
+}
+
+/// How many members stand before a row.
+fn rank(bitmap: &[u64], row: u64) -> u64 {
+    let (word, bit) = ((row / 64) as usize, row % 64);
+    let whole: u64 = bitmap.iter().take(word).map(|word| u64::from(word.count_ones())).sum();
+    whole + bitmap.get(word).map_or(0, |word| u64::from((word & ((1 << bit) - 1)).count_ones()))
+}
+
+/// The row of the member before whom so many others stand.
+fn row_of(bitmap: &[u64], mut rank: u64) -> Option<u64> {
+    for (at, word) in bitmap.iter().enumerate() {
+        let count = u64::from(word.count_ones());
+        if rank < count {
+            let mut rest = *word;
+            (0..rank).for_each(|_| rest &= rest - 1);
+            return Some(at as u64 * 64 + u64::from(rest.trailing_zeros()));
+        }
+        rank -= count;
+    }
+    None
 }
 
 #[derive(Debug, Clone, Deserialize, IntoParams)]

@@ -65,7 +65,7 @@ pub async fn run(
         Vec::new(),
     )?;
     // An earlier release knows nothing of what happens now.
-    let live = if common.as_of.is_none() { app.live_tables() } else { Live::default() };
+    let live = if common.as_of.is_none() { app.intake.live_tables() } else { Live::default() };
     if streams(format) && common.limit.is_none() {
         return stream(&app, &serving, format, move |serving, cancel, give| {
             Ok(serving.copy.stream_sql((&request.query, &params, &live), format, cancel, give)?)
