@@ -1,6 +1,6 @@
 """What takes too long for every test run: 2,000 random filters against an outside engine, schemathesis over the OpenAPI
 document with every role, each on an invented state of 150,000 voters, and a server that takes events in and is killed a
-hundred times. Usage: soak.py [filters | fuzz | kills]..."""
+hundred times, and one whose cluster loses servers. Usage: soak.py [filters | fuzz | kills]..."""
 
 import os
 import random
@@ -78,11 +78,13 @@ def fuzz(lake):
 
 
 def kills(_):
-    """Events against a server that is killed a hundred times."""
-    with tempfile.TemporaryDirectory() as folder:
-        script = os.path.join(HERE, "oracles", "killed.py")
-        if subprocess.run([sys.executable, script, BINARY, folder, "100"]).returncode != 0:
-            sys.exit("events were lost, or landed twice")
+    """Events against a server that is killed a hundred times, and against one whose cluster loses a server twenty times."""
+    seed = str(random.SystemRandom().randrange(1 << 30))
+    for arguments in (["100", seed], ["20", seed, "cluster"]):
+        with tempfile.TemporaryDirectory() as folder:
+            script = os.path.join(HERE, "oracles", "killed.py")
+            if subprocess.run([sys.executable, script, BINARY, folder, *arguments]).returncode != 0:
+                sys.exit("events were lost, or landed twice")
 
 
 if __name__ == "__main__":

@@ -48,12 +48,12 @@ async fn keeps_its_promises<F: Future<Output = Arc<dyn Queue>>>(open: impl Fn() 
     // Many producers at once, with small batches, large ones, and one that no single message holds.
     let appends = (0..200_u32).map(|number| {
         let size = if number % 50 == 0 { 3_000 } else { 10 + number as usize };
-        let count = if number == 77 { 2_000 } else { 1 + number % 7 };
+        let count = if number == 77 { 9_000 } else { 1 + number % 7 };
         queue.append(batch(number * 10_000, count, size))
     });
     let expected: BTreeSet<u32> = (0..200_u32)
         .flat_map(|number| {
-            (0..if number == 77 { 2_000 } else { 1 + number % 7 }).map(move |at| number * 10_000 + at)
+            (0..if number == 77 { 9_000 } else { 1 + number % 7 }).map(move |at| number * 10_000 + at)
         })
         .collect();
     for outcome in futures::future::join_all(appends).await {

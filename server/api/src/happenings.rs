@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, Weak};
 
 use bellwether_delivery::{Landed, Watcher};
 use bellwether_electorate::Happening;
-use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::serving::Serving;
@@ -48,31 +47,35 @@ impl Happenings {
     }
 }
 
+/// What is wanted of a contact, and of a ballot.
+const CONTACT: [&str; 3] = ["voter_id", "state", "result"];
+const BALLOT: [&str; 4] = ["voter_id", "state", "election", "status"];
+
 impl Watcher for Happenings {
-    fn watches(&self, event_type: &str) -> bool {
-        event_type.starts_with("contact.") || event_type == "ballot.returned"
+    fn watches(&self, event_type: &str) -> Option<&'static [&'static str]> {
+        match event_type {
+            "ballot.returned" => Some(&BALLOT),
+            contact if contact.starts_with("contact.") => Some(&CONTACT),
+            _ => None,
+        }
     }
 
     fn landed(&self, event_type: &str, landed: &[Landed]) {
-        fn text<'a>(of: &'a Landed, field: &str) -> Option<&'a str> {
-            of.fields.get(field).and_then(Value::as_str)
-        }
-        let named: Vec<(&str, Option<&str>)> = landed
-            .iter()
-            .map(|landed| (text(landed, "voter_id").unwrap_or_default(), text(landed, "state")))
-            .collect();
+        let text = |of: usize, field: usize| landed[of].texts[field].as_deref();
+        let named: Vec<(&str, Option<&str>)> =
+            (0..landed.len()).map(|at| (text(at, 0).unwrap_or_default(), text(at, 1))).collect();
         self.each(|serving| {
             let rows = serving.copy.rows_of(&named)?;
-            serving.electorate()?.happened(rows.iter().filter_map(|(place, row)| {
-                let of = &landed[*place];
+            serving.electorate()?.happened(rows.iter().filter_map(|(at, row)| {
+                let occurred = landed[*at].occurred;
                 Some(match event_type {
                     "ballot.returned" => {
-                        let election = text(of, "election")?;
-                        (*row, Happening::Ballot { election, status: text(of, "status"), at: of.occurred })
+                        let (election, status) = (text(*at, 2)?, text(*at, 3));
+                        (*row, Happening::Ballot { election, status, at: occurred })
                     }
                     _ => {
-                        let day = of.occurred.div_euclid(86_400_000_000) as i32;
-                        (*row, Happening::Contact { result: text(of, "result")?, day })
+                        let day = occurred.div_euclid(86_400_000_000) as i32;
+                        (*row, Happening::Contact { result: text(*at, 2)?, day })
                     }
                 })
             }));

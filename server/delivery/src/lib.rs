@@ -47,6 +47,8 @@ pub use types::Registry;
 pub use upkeep::Letter;
 pub use worker::named_person;
 
+/// Seconds after which events of a type that is not set up are to be sent again: by then it is tried again.
+const AWAY: u64 = 2;
 /// Least and largest share of a line of the memory for records.
 const BITE: (usize, usize) = (2 << 20, 64 << 20);
 
@@ -294,6 +296,11 @@ impl Delivery {
         self.lines.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(name).cloned()
     }
 
+    /// Whether a type is known, be it set up or not.
+    pub fn knows(&self, name: &str) -> bool {
+        self.registry.knows(name)
+    }
+
     /// Every line, by the name of its type.
     pub fn lines(&self) -> Vec<Arc<Line>> {
         self.lines.read().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect()
@@ -331,14 +338,19 @@ impl Delivery {
         let mut sorted = Sorted::default();
         for record in records {
             let name = reading::type_of(record);
-            match name.and_then(|name| sorted.batch(self, &name)) {
+            match name.as_deref().and_then(|name| sorted.batch(self, name)) {
                 Some(batch) => batch.push(received, record),
-                None => {
-                    sorted.unreadable += 1;
-                    if let Some(batch) = sorted.batch(self, UNREADABLE) {
-                        batch.push(received, record);
-                    }
+                // Known, but not set up yet: its queue is away, say. It is to be sent again, and is no dead letter.
+                None if name.as_deref().is_some_and(|name| self.registry.knows(name)) => {
+                    *sorted.away.entry(name.unwrap_or_default().into_owned()).or_default() += 1;
                 }
+                None => match sorted.batch(self, UNREADABLE) {
+                    Some(batch) => {
+                        batch.push(received, record);
+                        sorted.unreadable += 1;
+                    }
+                    None => *sorted.away.entry(UNREADABLE.into()).or_default() += 1,
+                },
             }
         }
         sorted
@@ -347,6 +359,9 @@ impl Delivery {
     /// Takes sorted events in; done when those that are accepted are durable.
     pub async fn accept(&self, sorted: Sorted) -> Result<Receipt, Error> {
         let mut receipt = Receipt { unreadable: sorted.unreadable, ..Receipt::default() };
+        for (name, events) in sorted.away {
+            receipt.refused.insert(name, Refused { events, retry_after: AWAY });
+        }
         let (mut appends, mut shares) = (Vec::new(), Vec::new());
         for (line, batch) in sorted.lines {
             let (count, bytes) = (batch.len(), batch.bytes().len());
@@ -379,6 +394,8 @@ impl Delivery {
 pub struct Sorted {
     lines: Vec<(Arc<Line>, Batch)>,
     unreadable: u64,
+    /// Events of types that are known and not set up, by type.
+    away: BTreeMap<String, u64>,
 }
 
 impl Sorted {

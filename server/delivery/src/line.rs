@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use bellwether_schema::events::{EventType, Priority};
-use serde_json::{Map, Value as Json};
 use tokio::sync::{Notify, watch};
 
 use crate::Error;
@@ -23,17 +22,16 @@ use crate::worker::Worker;
 /// An event that has just landed, for those who keep count of what is known this very second.
 #[derive(Debug, Clone)]
 pub struct Landed {
-    /// Values by field, private ones too.
-    pub fields: Map<String, Json>,
+    /// The fields that were asked for, private ones too.
+    pub texts: Vec<Option<String>>,
     /// Microseconds since 1970.
     pub occurred: i64,
-    /// Milliseconds since 1970.
-    pub received: u64,
 }
 
 /// Is told of every batch that has landed, of the types that it watches, before anybody is told that it has.
 pub trait Watcher: Send + Sync {
-    fn watches(&self, event_type: &str) -> bool;
+    /// The text fields that it wants of a type's events; none where it does not watch the type.
+    fn watches(&self, event_type: &str) -> Option<&'static [&'static str]>;
     fn landed(&self, event_type: &str, landed: &[Landed]);
 }
 
@@ -85,7 +83,7 @@ pub struct Status {
 impl Line {
     pub fn new(event_type: EventType, queue: Arc<dyn Queue>, neighbours: Neighbours) -> Line {
         let Neighbours { watcher, filler } = neighbours;
-        let watcher = watcher.filter(|watcher| watcher.watches(&event_type.name));
+        let watcher = watcher.filter(|watcher| watcher.watches(&event_type.name).is_some());
         let filler = filler.filter(|filler| filler.fills(&event_type.name));
         Line {
             name: event_type.name.clone(),
@@ -169,8 +167,11 @@ impl Line {
         *self.held() = Status { position, hours, fault };
     }
 
-    pub(crate) fn is_watched(&self) -> bool {
-        self.neighbours.watcher.is_some()
+    /// Places of the fields that are watched among those of the type; none where nobody watches.
+    pub(crate) fn watched(&self, event_type: &EventType) -> Option<Vec<Option<usize>>> {
+        let wanted = self.neighbours.watcher.as_ref()?.watches(&event_type.name)?;
+        let place = |name: &&str| event_type.fields.iter().position(|field| field.name == *name);
+        Some(wanted.iter().map(place).collect())
     }
 
     pub(crate) fn landed(&self, landed: Vec<Landed>) {
@@ -307,18 +308,11 @@ impl Line {
 }
 
 impl Landed {
-    pub(crate) fn new(event_type: &EventType, event: &Event, occurred: i64, received: u64) -> Landed {
-        let json = |value: &Value| match value {
-            Value::None => Json::Null,
-            Value::Text(text) => Json::from(&**text),
-            Value::Integer(number) | Value::Time(number) => Json::from(*number),
-            Value::Number(number) => Json::from(*number),
-            Value::Boolean(value) => Json::from(*value),
-            Value::Date(day) => Json::from(*day),
+    pub(crate) fn new(wanted: &[Option<usize>], event: &Event, occurred: i64) -> Landed {
+        let text = |at: &Option<usize>| match &event.values[(*at)?] {
+            Value::Text(text) => Some(text.to_string()),
+            _ => None,
         };
-        let pairs = event_type.fields.iter().zip(&event.values);
-        let fields = pairs.filter(|(_, value)| **value != Value::None);
-        let fields = fields.map(|(field, value)| (field.name.clone(), json(value))).collect();
-        Landed { fields, occurred, received }
+        Landed { texts: wanted.iter().map(text).collect(), occurred }
     }
 }

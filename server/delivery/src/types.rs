@@ -66,6 +66,11 @@ impl Registry {
         self.held().known.values().cloned().collect()
     }
 
+    /// Whether a type is known, be it set up or not.
+    pub fn knows(&self, name: &str) -> bool {
+        self.held().known.contains_key(name)
+    }
+
     pub fn faults(&self) -> BTreeMap<String, String> {
         self.held().faults.clone()
     }

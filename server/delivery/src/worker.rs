@@ -317,7 +317,7 @@ impl Worker {
         };
         let event_type = &plan.event_type;
         let late_after = u64::from(event_type.late_after_minutes) * 60_000;
-        let watched = self.line.is_watched();
+        let watched = self.line.watched(event_type);
         let mut current: Option<Current> = None;
         for block in blocks {
             // Filled anew by every record of a block; its memory is used again.
@@ -389,8 +389,10 @@ impl Worker {
                         self.line.fill(event_type, &mut event);
                         rows.push(event_type, &event, &place);
                         // What is erased is known to nobody, now as later.
-                        if watched && !self.vault.is_erased(person)? {
-                            sorted.landed.push(Landed::new(event_type, &event, occurred, received));
+                        if let Some(wanted) = &watched
+                            && !self.vault.is_erased(person)?
+                        {
+                            sorted.landed.push(Landed::new(wanted, &event, occurred));
                         }
                     }
                 }

@@ -1,10 +1,10 @@
 //! What public posts are about: language, topics, tone and place. Pure functions of a text.
 
 pub mod places;
+pub mod tone;
 pub mod topics;
 mod words;
 
-use vader_sentiment::SentimentIntensityAnalyzer;
 use whatlang::Lang;
 
 pub use places::{Found, From, Gazetteer, Place};
@@ -40,12 +40,11 @@ pub struct Post<'a> {
 /// Reads posts.
 pub struct Reader {
     taxonomy: Taxonomy,
-    tone: SentimentIntensityAnalyzer<'static>,
 }
 
 impl Reader {
     pub fn new(taxonomy: Taxonomy) -> Reader {
-        Reader { taxonomy, tone: SentimentIntensityAnalyzer::new() }
+        Reader { taxonomy }
     }
 
     pub fn taxonomy(&self) -> &Taxonomy {
@@ -55,17 +54,17 @@ impl Reader {
     /// Reads one post, with the places that are known.
     pub fn read(&self, post: &Post, places: &Gazetteer) -> Reading {
         let language = language(post.text, post.stated_language);
-        let tone = (language.as_deref() == Some("en")).then(|| self.tone(post.text)).flatten();
+        let tone = (language.as_deref() == Some("en")).then(|| tone::tone(beginning(post.text)));
         let place = post.stated_place.and_then(|stated| places.stated(stated));
         let place = place.or_else(|| places.mentioned(post.text));
         Reading { topics: self.taxonomy.of(post.text), language, tone, place }
     }
+}
 
-    fn tone(&self, text: &str) -> Option<f64> {
-        let end = (0..=text.len().min(TONE)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        let tone = self.tone.polarity_scores(&text[..end]).get("compound").copied()?;
-        tone.is_finite().then(|| (tone * 10_000.0).round() / 10_000.0)
-    }
+/// The beginning of a text that its tone is told by.
+fn beginning(text: &str) -> &str {
+    let end = (0..=text.len().min(TONE)).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 /// The language of a text: told from the text where that is sure, else as it is stated.
@@ -76,7 +75,7 @@ fn language(text: &str, stated: Option<&str>) -> Option<String> {
     let stated = stated.filter(|tag| (2..=3).contains(&tag.len()));
     match told {
         Some(told) if told.is_reliable() => Some(code(told.lang()).to_string()),
-        told => stated.or_else(|| told.map(|told| code(told.lang()).to_string())),
+        _ => stated,
     }
 }
 

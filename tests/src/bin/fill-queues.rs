@@ -21,8 +21,11 @@ const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
 const LOADS: [(&str, usize, usize, usize, usize); 2] =
     [("batches", 4, 25, 5_000, 220), ("singles", 128, 200, 1, 220)];
 
-/// A queue in redb: one writer, a transaction for all that waits.
-fn redb_queue(path: &Path) -> Result<mpsc::UnboundedSender<(Batch, oneshot::Sender<()>)>, Failure> {
+/// A queue in redb: one writer, a transaction for all that waits; an entry a record, or one a request.
+fn redb_queue(
+    path: &Path,
+    whole: bool,
+) -> Result<mpsc::UnboundedSender<(Batch, oneshot::Sender<()>)>, Failure> {
     let database = Database::create(path)?;
     let (sender, mut waiting) = mpsc::unbounded_channel::<(Batch, oneshot::Sender<()>)>();
     std::thread::spawn(move || -> Result<(), Failure> {
@@ -37,6 +40,11 @@ fn redb_queue(path: &Path) -> Result<mpsc::UnboundedSender<(Batch, oneshot::Send
             {
                 let mut table = transaction.open_table(RECORDS)?;
                 for (batch, _) in &group {
+                    if whole {
+                        table.insert(next, batch.bytes())?;
+                        next += 1;
+                        continue;
+                    }
                     for (_, record) in batch.records() {
                         table.insert(next, record)?;
                         next += 1;
@@ -74,11 +82,11 @@ fn main() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     for run in 0..runs {
         for (load, producers, requests, records, size) in LOADS {
-            for queue in ["journal", "redb"] {
+            for queue in ["journal", "redb", "redb, an entry a request"] {
                 let place = folder.join(format!("{queue}-{load}-{run}"));
                 std::fs::create_dir_all(&place)?;
                 let journal = Arc::new(Journal::open(&place.join("journal"), Duration::ZERO, 32 << 20)?);
-                let database = redb_queue(&place.join("redb"))?;
+                let database = redb_queue(&place.join("redb"), queue != "redb")?;
                 let requests_of = |producer: usize| -> Vec<Batch> {
                     (0..requests).map(|at| batch(records, size, producer * 1_000_000 + at)).collect()
                 };

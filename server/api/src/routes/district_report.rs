@@ -21,7 +21,7 @@ use crate::shapes::{Area, Territory, reports};
 
 /// The district report: registration by party, age band, gender, race and status; how voters were located;
 /// turnout by election; how the scores in force are spread; past results on these lines with their bounds; television
-/// markets. In formats other than JSON
+/// markets; where to ask what its people post about. In formats other than JSON
 /// one row is one figure.
 #[utoipa::path(
     get,
@@ -80,6 +80,7 @@ pub async fn report(
             "scores": scores,
             "results": results.json()?,
             "markets": markets,
+            "topics": format!("/v1/topics?kind={kind}&id={id}"),
             "located": located,
             "disagrees": disagrees,
         }))

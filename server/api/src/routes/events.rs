@@ -71,7 +71,7 @@ async fn slowed(response: Response) -> Response {
 async fn call(app: &App, call: &str, headers: &HeaderMap, body: Bytes) -> Result<Response, ApiError> {
     let body = crate::intake::unpacked(headers, body, app.config.delivery.event_body)?;
     let delivery = app.intake.delivery()?;
-    let events = segment::read(call, &body, |name| delivery.line(name).is_some()).map_err(unfit)?;
+    let events = segment::read(call, &body, |name| delivery.knows(name)).map_err(unfit)?;
     let receipt = app.take_in(events).await?;
     let mut response = slowed(answer(&receipt)).await;
     if response.status() == axum::http::StatusCode::ACCEPTED {

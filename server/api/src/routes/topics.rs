@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
+use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::listening::POSTS;
 use crate::reply::{self, Common, Params, TableRequest};
-use crate::routes::districts::known_kind;
+use crate::routes::districts::{known_kind, within_bounds};
 
 /// Days that are looked at where nothing is said.
 const DAYS: u64 = 28;
@@ -96,6 +97,7 @@ struct Figures {
 )]
 pub async fn topics(
     State(app): State<App>,
+    caller: Caller,
     Params(params): Params<TopicsParams>,
     Params(common): Params<Common>,
     headers: HeaderMap,
@@ -112,6 +114,10 @@ pub async fn topics(
         (None, None) => None,
         _ => return Err(ApiError::bad_request("a district has a kind and an id; without both, all posts")),
     };
+    let bound = caller.bound()?;
+    if bound.is_some() && district.is_none() {
+        return Err(ApiError::forbidden("the key is limited to districts: name one of them"));
+    }
     let serving = reply::serving_of(&app, &common, common.as_of.as_deref()).await?;
     let (held, intake, least) = (serving.clone(), app.intake.clone(), app.disclosure.size as f64);
     let rows = app
@@ -119,6 +125,7 @@ pub async fn topics(
             let named = district.as_ref().map(|(kind, id)| (*kind, id.as_str()));
             if let Some((kind, id)) = named {
                 known(&held, kind, id)?;
+                within_bounds(&held, kind.name(), id, bound.as_ref())?;
             }
             let live = intake.live_tables();
             if !live.tables.iter().any(|table| table.bound == POSTS) {
