@@ -1,11 +1,14 @@
-"""A Jetstream that tells a capture's posts again and many of its own, breaks off in the middle again and again, and goes on
+"""A Jetstream over TLS that tells a capture's posts again and many of its own, breaks off in the middle again and again, and goes on
 from the cursor that it is asked for. Every post must land once, deletions applied. Usage: jetstream.py BINARY FOLDER CAPTURE"""
 
 import asyncio
+import datetime
+import ipaddress
 import json
 import os
 import random
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,6 +17,10 @@ import urllib.parse
 import urllib.request
 
 import deltalake
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from websockets.asyncio.server import serve
 
 import common
@@ -46,6 +53,31 @@ messages.sort(key=lambda message: message.get("time_us", 0))
 asked, broken = [], [0]
 
 
+def certificate():
+    """A certificate for this machine, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jetstream of a test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - datetime.timedelta(days=1))
+    made = made.not_valid_after(now + datetime.timedelta(days=1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = made.add_extension(address, False).add_extension(x509.BasicConstraints(False, None), True)
+    made = made.sign(key, hashes.SHA256())
+    path, secret = os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem")
+    with open(path, "wb") as out:
+        out.write(made.public_bytes(serialization.Encoding.PEM))
+    with open(secret, "wb") as out:
+        plain = serialization.NoEncryption()
+        out.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, secret)
+    return path, context
+
+
+trusted, context = certificate()
+
+
 async def stream(socket):
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(socket.request.path).query)
     asked.append(query)
@@ -67,7 +99,7 @@ port = []
 
 
 async def listen():
-    async with serve(stream, "127.0.0.1", 0) as server:
+    async with serve(stream, "127.0.0.1", 0, ssl=context) as server:
         port.append(server.sockets[0].getsockname()[1])
         await asyncio.Future()
 
@@ -77,14 +109,17 @@ while not port:
     time.sleep(0.01)
 feeds = os.path.join(folder, "feeds.json")
 with open(feeds, "w") as out:
-    json.dump([{"name": "bluesky", "jetstream": f"ws://127.0.0.1:{port[0]}/subscribe"}], out)
+    json.dump([{"name": "bluesky", "jetstream": f"wss://127.0.0.1:{port[0]}/subscribe"}], out)
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     own = free.getsockname()[1]
 lake = os.path.join(folder, "lake")
 log = open(os.path.join(folder, "log"), "w")
 server = subprocess.Popen(
-    [binary, "--lake", lake, "serve", "--listen", f"127.0.0.1:{own}", "--event-feeds", feeds], stdout=log, stderr=log
+    [binary, "--lake", lake, "serve", "--listen", f"127.0.0.1:{own}", "--event-feeds", feeds],
+    stdout=log,
+    stderr=log,
+    env={**os.environ, "SSL_CERT_FILE": trusted},
 )
 
 
@@ -114,8 +149,12 @@ while True:
 # Deletions are applied with the next pass.
 deadline = time.time() + 60
 while True:
-    table = deltalake.DeltaTable(os.path.join(lake, "tables", "event_social_post"))
-    ids = table.to_pyarrow_table(columns=["event_id", "operation"]).to_pylist()
+    try:
+        table = deltalake.DeltaTable(os.path.join(lake, "tables", "event_social_post"))
+        ids = table.to_pyarrow_table(columns=["event_id", "operation"]).to_pylist()
+    except FileNotFoundError:
+        # A file that held a deleted post has just been written anew.
+        continue
     made = [row["event_id"] for row in ids if row["operation"] != "delete"]
     if len(made) == len(kept) or time.time() > deadline:
         break

@@ -55,8 +55,20 @@ fn who_has_voted_is_known_everywhere_within_seconds() {
     assert_eq!(count(&server, &returned), 0);
     let events: Vec<Value> =
         (0..4).map(|at| ballot(&format!("b{at}"), &some[at].0, "2026-10-20T10:00:00Z", "accepted")).collect();
+    let filter = format!("{{\"ballot\":{{\"election\":\"{ELECTION}\"}}}}");
+    let map = |server: &Server| {
+        let asked = [("where", filter.as_str()), ("measures", "voters")];
+        let url =
+            reqwest::Url::parse_with_params(&format!("{}/v1/tiles/congressional/0/0/0", server.url), asked);
+        let answer = reqwest::blocking::get(url.expect("an address")).expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200);
+        answer.bytes().expect("a tile").to_vec()
+    };
+    let before = map(&server);
     assert_eq!(server.post("/v1/events", &json!(events), &[]).0, 202);
     soon(&server, &returned, 4);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_ne!(map(&server), before, "a map of who has voted is not kept beyond the next ballot");
     // A ballot without its state, one that is found wanting, one of another election, one of nobody who is known.
     let events = json!([
         {"id": "b5", "type": "ballot.returned", "time": "2026-10-20T10:00:00Z", "data": {"voter_id": some[4].0, "election": ELECTION}},
@@ -201,11 +213,11 @@ fn what_a_district_talks_about_is_told_by_topic_over_time() {
     let health = "Health care costs are terrible and my insurance is a disaster";
     let guns = "We need gun control now, the shooting was awful";
     let mut events = Vec::new();
-    // Forty authors of each city; of the first, all speak of health in the second week, ten in the first.
+    // Forty authors of each city; of the first, all speak of health in the second week, five of each in the first.
     for at in 0..40 {
         for (which, city) in cities.iter().enumerate() {
             let (author, stated) = (format!("{which}-{at}"), format!("{city}, FK"));
-            let first = if at < 10 { health } else { "Lovely weather for a walk with the dog" };
+            let first = if at < 5 { health } else { "Lovely weather for a walk with the dog" };
             events.push(post(format!("a{which}{at}"), author.clone(), "2026-10-05", &stated, first));
             let second = if which == 0 { health } else { "Lovely weather for a walk with the dog" };
             events.push(post(format!("b{which}{at}"), author, "2026-10-12", &stated, second));
@@ -228,23 +240,29 @@ fn what_a_district_talks_about_is_told_by_topic_over_time() {
     let of = |told: &Value, topic: &str| {
         told["rows"].as_array().expect("rows").iter().find(|row| row["topic"] == topic).cloned()
     };
-    let near = |value: &Value, expected: f64| (value.as_f64().expect("a number") - expected).abs() < 0.06;
+    let near = |value: &Value, expected: f64| (value.as_f64().expect("a number") - expected).abs() < 0.51;
     // Everywhere: each post is one.
     let everywhere = server.json(path);
     let row = of(&everywhere, "health").unwrap_or_else(|| panic!("{everywhere}"));
-    assert!(near(&row["posts"], 60.0) && near(&row["authors"], 50.0) && near(&row["before"], 20.0), "{row}");
-    assert_eq!(row["rising"], true, "20 of 80 posts, then 40 of 115: {row}");
+    assert!(near(&row["posts"], 50.0) && near(&row["authors"], 45.0) && near(&row["before"], 10.0), "{row}");
+    assert_eq!(row["rising"], true, "10 of 80 authors, then 40 of 115: {row}");
     assert!(of(&everywhere, "guns").is_some_and(|row| near(&row["posts"], 35.0)), "{everywhere}");
     // In a district: by how sure the place is and the share of its voters.
     let there = server.json(&format!("{path}&kind=congressional&id={district}"));
     let row = of(&there, "health").unwrap_or_else(|| panic!("{there} {shares:?}"));
-    let expected = 0.95 * (50.0 * chance(&cities[0]) + 10.0 * chance(&cities[1]));
+    let expected = 0.95 * (45.0 * chance(&cities[0]) + 5.0 * chance(&cities[1]));
     assert!(near(&row["posts"], expected), "{expected} {row}");
-    let authors = 0.95 * (40.0 * chance(&cities[0]) + 10.0 * chance(&cities[1]));
+    let authors = 0.95 * (40.0 * chance(&cities[0]) + 5.0 * chance(&cities[1]));
     assert!(near(&row["authors"], authors), "{authors} {row}");
     let periods = row["periods"].as_array().expect("periods");
     assert_eq!((&periods[0]["from"], &periods[1]["from"]), (&json!("2026-10-05"), &json!("2026-10-12")));
-    assert!(near(&periods[1]["posts"], 0.95 * 40.0 * chance(&cities[0])), "{row}");
+    // Of the first week fewer than ten are to be expected here, and the second would tell it.
+    assert!(
+        periods[0]["posts"].is_null() && periods[1]["posts"].is_null() && row["before"].is_null(),
+        "{row}"
+    );
+    let weeks = of(&everywhere, "health").expect("health")["periods"].clone();
+    assert!(near(&weeks[0]["posts"], 10.0) && near(&weeks[1]["posts"], 40.0), "{weeks}");
     assert!(row["tone"].as_f64() < Some(-0.3));
     assert_eq!(of(&there, "guns"), None, "five authors");
     // Nothing but numbers and names of topics.
@@ -253,10 +271,19 @@ fn what_a_district_talks_about_is_told_by_topic_over_time() {
     let gone = json!({"id": "del", "type": "social.post", "data": {"network": "mastodon", "post_id": "b00", "author": "0-0", "operation": "delete"}});
     assert_eq!(server.post("/v1/events", &gone, &[]).0, 202);
     let started = Instant::now();
-    while !near(&of(&server.json(path), "health").expect("health")["posts"], 59.0) {
+    while !near(&of(&server.json(path), "health").expect("health")["posts"], 49.0) {
         assert!(started.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(200));
     }
+    // What was derived of an erased author's posts goes with the author.
+    let told = |column: &str| {
+        let query = format!("SELECT count(*) AS posts FROM event_social_post WHERE {column} IS NOT NULL");
+        server.sql(&query).1["rows"][0]["posts"].as_u64().expect("a count")
+    };
+    let (topics, places) = (told("topics"), told("place"));
+    let erased = json!({"named": [{"type": "social.post", "field": "author", "value": "0-1"}]});
+    assert_eq!(server.post("/v1/erasures", &erased, &[]).0, 200);
+    assert_eq!((told("topics"), told("place")), (topics - 2, places - 2));
     for (path, status) in [
         ("/v1/topics?kind=congressional", 400),
         ("/v1/topics?kind=parish&id=1", 400),

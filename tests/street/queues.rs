@@ -44,6 +44,7 @@ async fn all(queue: &dyn Queue, mut from: u64) -> Vec<(u32, u64)> {
 /// `open` gives the queue, the same one each time.
 async fn keeps_its_promises<F: Future<Output = Arc<dyn Queue>>>(open: impl Fn() -> F) {
     let queue = open().await;
+    queue.advance(0).await.expect("a queue that begins");
     assert!(all(&*queue, 0).await.is_empty());
     // Many producers at once, with small batches, large ones, and one that no single message holds.
     let appends = (0..200_u32).map(|number| {
@@ -86,12 +87,15 @@ async fn keeps_its_promises<F: Future<Output = Arc<dyn Queue>>>(open: impl Fn() 
     assert_eq!(queue.ends().await.expect("ends").1, end);
     assert!(queue.wipe(last + 1).await.expect("a queue that can be wiped"));
     assert!(all(&*queue, 0).await.is_empty());
-    // A queue that was lost goes on behind what the table knows.
-    let ahead = last + (5 << 20);
-    queue.advance(ahead).await.expect("a queue that goes on");
+}
+
+/// A queue that was lost, and is there anew, goes on behind what the table knows.
+async fn goes_on_behind(queue: &dyn Queue, table: u64, before: Vec<u32>) {
+    queue.advance(table).await.expect("a queue that goes on");
     queue.append(batch(9, 3, 10)).await.expect("a queue that takes records");
-    let found = all(&*queue, ahead).await;
-    assert_eq!(found.iter().map(|(number, _)| *number).collect::<Vec<u32>>(), [9, 10, 11]);
+    let found = all(queue, table).await;
+    let expected: Vec<u32> = before.into_iter().chain([9, 10, 11]).collect();
+    assert_eq!(found.iter().map(|(number, _)| *number).collect::<Vec<u32>>(), expected);
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -105,7 +109,10 @@ fn the_folder_of_one_machine_keeps_the_promises_of_a_queue() {
         let journal = Journal::open(&folder.path().join("queue"), Duration::from_millis(2), 64 << 10);
         Arc::new(journal.expect("a journal")) as Arc<dyn Queue>
     };
-    runtime().block_on(keeps_its_promises(open));
+    let runtime = runtime();
+    runtime.block_on(keeps_its_promises(open));
+    let lost = Journal::open(&folder.path().join("another"), Duration::ZERO, 64 << 10).expect("a journal");
+    runtime.block_on(goes_on_behind(&lost, (7 << 20) + 5, Vec::new()));
 }
 
 #[test]
@@ -126,10 +133,22 @@ fn the_streams_of_a_cluster_keep_the_promises_of_a_queue() {
     let runtime = runtime();
     let connected = runtime.block_on(Cluster::connect(settings)).expect("a connection");
     let open = || async {
-        let queue = connected.queue("contact.door", Duration::from_millis(2), 64 << 10).await;
+        let queue = connected.queue("contact.door", Duration::from_millis(2), 64 << 10, folder.path()).await;
         Arc::new(queue.expect("a stream")) as Arc<dyn Queue>
     };
     runtime.block_on(keeps_its_promises(open));
+    runtime.block_on(async {
+        // What a gate has put into the new stream, before anybody knew what the table knows, is behind it.
+        let lost =
+            connected.queue("contact.phone", Duration::ZERO, 64 << 10, &folder.path().join("new")).await;
+        let lost = lost.expect("a stream");
+        lost.append(batch(1, 2, 10)).await.expect("a queue that takes records");
+        goes_on_behind(&lost, (7 << 20) + 5, vec![1, 2]).await;
+        // More than a message holds is refused, and nothing else with it.
+        assert!(lost.append(batch(50, 1, 2 << 20)).await.is_err());
+        lost.append(batch(12, 1, 10)).await.expect("a queue that takes records");
+        assert_eq!(all(&lost, 7 << 20).await.len(), 6);
+    });
     drop(cluster.stdin.take());
     cluster.wait().expect("its end");
 }

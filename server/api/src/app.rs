@@ -146,6 +146,9 @@ impl App {
         weight: usize,
         work: impl FnOnce(&Serving, &Electorate, &Filter) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
+        if population.filter.asks_for_ballots() {
+            self.intake.knows_ballots()?;
+        }
         if population::is_light(&population.filter) {
             let electorate = serving.electorate()?;
             let filter = population.compile(serving, electorate)?;

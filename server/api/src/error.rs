@@ -155,6 +155,7 @@ impl From<bellwether_delivery::Error> for ApiError {
             Error::NotDurable | Error::Stopped | Error::NotWiped(_) => {
                 ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }
+            Error::TooLarge { .. } => ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
             _ => ApiError::internal(chain(&error)),
         }
     }

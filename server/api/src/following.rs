@@ -144,8 +144,10 @@ impl App {
 
     async fn follow_once(&self, feed: &Feed) -> Result<(), String> {
         let cursor = self.following.followed().get(&feed.name).and_then(|followed| followed.cursor);
-        let (mut stream, _) =
-            connect_async(address(feed, cursor).as_str()).await.map_err(|error| error.to_string())?;
+        let address = address(feed, cursor);
+        let connected = tokio::time::timeout(SILENCE, connect_async(address.as_str())).await;
+        let connected = connected.map_err(|_| "the other end does not answer".to_string())?;
+        let (mut stream, _) = connected.map_err(|error| error.to_string())?;
         self.following.change(&feed.name, |followed| {
             followed.connected = true;
             followed.connections += 1;
@@ -173,6 +175,9 @@ impl App {
                     }
                     Some(Ok(Message::Close(_))) | None => {
                         return self.take_posts(feed, &mut posts, newest).await;
+                    }
+                    Some(Ok(Message::Binary(_))) => {
+                        return Err("the stream is compressed: leave compress out of its address".into());
                     }
                     Some(Ok(_)) => heard = Instant::now(),
                     Some(Err(error)) => {

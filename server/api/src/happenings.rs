@@ -1,50 +1,83 @@
 //! Contacts and ballots as they land, told to every release that is being served: a filter that is made ready after an
 //! event has landed knows of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use bellwether_delivery::{Landed, Watcher};
 use bellwether_electorate::Happening;
+use bellwether_warehouse::Live;
 
 use crate::error::ApiError;
 use crate::serving::Serving;
 
-/// The releases that are served.
+/// The releases that are served, and what must be told to them yet.
 #[derive(Default)]
-pub struct Happenings(Mutex<Vec<Weak<Serving>>>);
+pub struct Happenings {
+    servings: Mutex<Vec<Weak<Serving>>>,
+    /// Voters who were erased since this process began: a release that is being opened may have read of them before.
+    erased: Mutex<Vec<(String, Option<String>)>>,
+    /// Something could not be told: all of it is to be told again.
+    untold: AtomicBool,
+}
 
 impl Happenings {
     fn servings(&self) -> Vec<Arc<Serving>> {
-        let Ok(mut servings) = self.0.lock() else { return Vec::new() };
+        let Ok(mut servings) = self.servings.lock() else { return Vec::new() };
         servings.retain(|serving| serving.strong_count() > 0);
         servings.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Tells a release of what lands from now on.
     pub fn follow(&self, serving: &Arc<Serving>) {
-        if let Ok(mut servings) = self.0.lock() {
+        if let Ok(mut servings) = self.servings.lock() {
             servings.push(Arc::downgrade(serving));
         }
     }
 
-    /// Does something with every release that is served.
-    pub fn each(&self, mut tell: impl FnMut(&Serving) -> Result<(), ApiError>) {
-        for serving in self.servings() {
-            if let Err(error) = tell(&serving) {
-                tracing::error!(release = serving.release.id, error = %error.told(), "a release does not know what was delivered");
+    /// Tells one release all that is in the tables.
+    pub fn tell(&self, serving: &Serving, live: &Live) {
+        let told = || -> Result<(), ApiError> {
+            if !live.tables.is_empty() {
+                serving.copy.tell_what_happened(serving.electorate()?, live)?;
             }
+            let erased = self.erased.lock().map(|erased| erased.clone()).unwrap_or_default();
+            erased.iter().try_for_each(|(voter, state)| unhappened(serving, voter, state.as_deref()))
+        };
+        self.note(serving, told());
+    }
+
+    /// Tells every release all that is in the tables.
+    pub fn tell_all(&self, live: &Live) {
+        self.servings().iter().for_each(|serving| self.tell(serving, live));
+    }
+
+    /// Whether something could not be told; asked for once.
+    pub fn is_untold(&self) -> bool {
+        self.untold.swap(false, Ordering::AcqRel)
+    }
+
+    fn note(&self, serving: &Serving, outcome: Result<(), ApiError>) {
+        if let Err(error) = outcome {
+            self.untold.store(true, Ordering::Release);
+            tracing::error!(release = serving.release.id, error = %error.told(), "a release does not know all that was delivered; it is told again");
         }
     }
 
     /// Forgets what happened to a voter, who was erased.
-    pub fn forget(&self, voter: &str, state: Option<&str>) {
-        self.each(|serving| {
-            for (_, row) in serving.copy.rows_of(&[(voter, state)])? {
-                serving.electorate()?.unhappened(row);
-            }
-            Ok(())
-        });
+    pub fn forget(&self, voter: &str, state: Option<&str>) -> Result<(), ApiError> {
+        if let Ok(mut erased) = self.erased.lock() {
+            erased.push((voter.to_string(), state.map(str::to_string)));
+        }
+        self.servings().iter().try_for_each(|serving| unhappened(serving, voter, state))
     }
+}
+
+fn unhappened(serving: &Serving, voter: &str, state: Option<&str>) -> Result<(), ApiError> {
+    for (_, row) in serving.copy.rows_of(&[(voter, state)])? {
+        serving.electorate()?.unhappened(row);
+    }
+    Ok(())
 }
 
 /// What is wanted of a contact, and of a ballot.
@@ -64,14 +97,21 @@ impl Watcher for Happenings {
         let text = |of: usize, field: usize| landed[of].texts[field].as_deref();
         let named: Vec<(&str, Option<&str>)> =
             (0..landed.len()).map(|at| (text(at, 0).unwrap_or_default(), text(at, 1))).collect();
-        self.each(|serving| {
+        let tell = |serving: &Serving| -> Result<(), ApiError> {
             let rows = serving.copy.rows_of(&named)?;
             serving.electorate()?.happened(rows.iter().filter_map(|(at, row)| {
                 let occurred = landed[*at].occurred;
                 Some(match event_type {
                     "ballot.returned" => {
                         let (election, status) = (text(*at, 2)?, text(*at, 3));
-                        (*row, Happening::Ballot { election, status, at: occurred })
+                        (
+                            *row,
+                            Happening::Ballot {
+                                election,
+                                status,
+                                at: (occurred, landed[*at].received as i64),
+                            },
+                        )
                     }
                     _ => {
                         let day = occurred.div_euclid(86_400_000_000) as i32;
@@ -80,6 +120,7 @@ impl Watcher for Happenings {
                 })
             }));
             Ok(())
-        });
+        };
+        self.servings().iter().for_each(|serving| self.note(serving, tell(serving)));
     }
 }

@@ -26,6 +26,8 @@ use crate::serving::Serving;
 const GLANCE: Duration = Duration::from_secs(2);
 /// How long ago events may have been received that another server sends on, in milliseconds.
 const SENT_ON: u64 = 7 * 24 * 3_600_000;
+/// How far the clock of another server may be ahead, in milliseconds.
+const SKEW: u64 = 60_000;
 /// Bodies up to this size are cut on the spot: some tenths of a millisecond.
 const SMALL: usize = 64 << 10;
 
@@ -58,18 +60,37 @@ impl Intake {
         })
     }
 
+    /// Whether what is delivered is known here: it is landed by this process.
+    pub fn lands(&self) -> bool {
+        self.delivery().is_ok_and(|delivery| delivery.lands())
+    }
+
+    /// An error where ballots are asked for and this process knows of none because another one lands them: nobody must
+    /// take that for nobody's having voted.
+    pub fn knows_ballots(&self) -> Result<(), ApiError> {
+        match self.lands() {
+            true => Ok(()),
+            false => {
+                let detail = "ballots are landed by another process of this lake, or not yet; ask that one";
+                Err(ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, detail))
+            }
+        }
+    }
+
     /// Tells a release of everything that was delivered, and of what will be.
-    pub fn follow(&self, serving: &Arc<Serving>) -> Result<(), ApiError> {
+    pub fn follow(&self, serving: &Arc<Serving>) {
         // First what is to come, then what is there: nothing falls in between, and what is told twice counts once.
         self.happenings.follow(serving);
-        if let Some(listening) = &self.listening {
-            listening.know(serving)?;
+        self.happenings.tell(serving, &self.live_tables());
+    }
+
+    /// Knows the places of the newest release; where there is none yet, posts need not wait for them.
+    pub fn settle(&self, newest: Option<&Arc<Serving>>) {
+        let Some(listening) = &self.listening else { return };
+        if let Some(Err(error)) = newest.map(|serving| listening.know(serving)) {
+            tracing::error!(error = %error.told(), "the places of a release are not known; those of the one before are");
         }
-        let live = self.live_tables();
-        match live.tables.is_empty() {
-            true => Ok(()),
-            false => Ok(serving.copy.tell_what_happened(serving.electorate()?, &live)?),
-        }
+        listening.settle();
     }
 
     /// The tables of events and of dead letters, as they are just now.
@@ -113,18 +134,17 @@ impl App {
                 if let Some(mirror) = self.intake.mirror.clone() {
                     tokio::spawn(mirror.run(delivery, stop.clone()));
                 }
-                let intake = self.intake.clone();
-                let told = tokio::task::spawn_blocking(move || {
-                    let live = intake.live_tables();
-                    intake
-                        .happenings
-                        .each(|serving| Ok(serving.copy.tell_what_happened(serving.electorate()?, &live)?));
-                });
-                let _ = told.await;
+                self.tell_all().await;
             }
             Err(bellwether_delivery::Error::InUse { .. }) => {}
             Err(error) => tracing::error!(error = %error.told(), "events cannot be taken in"),
         }
+    }
+
+    async fn tell_all(&self) {
+        let intake = self.intake.clone();
+        let told = tokio::task::spawn_blocking(move || intake.happenings.tell_all(&intake.live_tables()));
+        let _ = told.await;
     }
 
     /// Keeps the gate until told to stop, then lands what was taken in.
@@ -136,7 +156,14 @@ impl App {
             }
             match self.intake.delivery() {
                 Err(_) => self.open_gate(&stop).await,
-                Ok(delivery) => delivery.refresh_types().await,
+                Ok(delivery) => {
+                    let before = delivery.lines().len();
+                    delivery.refresh_types().await;
+                    // A type that could not be set up before has landed things that nobody was told of.
+                    if delivery.lines().len() != before || self.intake.happenings.is_untold() {
+                        self.tell_all().await;
+                    }
+                }
             }
             if let Some(Err(error)) = self.intake.listening.as_ref().map(|listening| listening.refresh()) {
                 tracing::error!(error, "the taxonomy of topics is not taken up; the one before is used on");
@@ -173,7 +200,7 @@ impl App {
             Form::Converted(events) => self.take_in(events.map_err(unfit)?).await,
             Form::One => {
                 let delivery = self.intake.delivery()?;
-                let sorted = delivery.sort(received(headers), std::iter::once(&body[..]));
+                let sorted = delivery.sort(received(headers), std::iter::once(body.trim_ascii()));
                 Ok(delivery.accept(sorted).await?)
             }
             form => {
@@ -199,7 +226,7 @@ impl App {
 fn received(headers: &HeaderMap) -> u64 {
     let now = now();
     let told = headers.get(RECEIVED).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    told.filter(|told| *told <= now && now - told < SENT_ON).unwrap_or(now)
+    told.filter(|told| *told <= now + SKEW && told + SENT_ON > now).unwrap_or(now)
 }
 
 /// What a source sent is not what it should be.

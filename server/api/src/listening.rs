@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
@@ -24,6 +25,8 @@ pub struct Listening {
     file: Option<PathBuf>,
     reader: RwLock<(Arc<Reader>, Option<SystemTime>)>,
     places: RwLock<Arc<Places>>,
+    /// The places are known, or there are none yet.
+    settled: AtomicBool,
 }
 
 /// The places of a release.
@@ -38,7 +41,8 @@ impl Listening {
     pub fn new(file: Option<PathBuf>) -> Result<Listening, String> {
         let taxonomy = Taxonomy::shipped().map_err(|error| error.to_string())?;
         let reader = RwLock::new((Arc::new(Reader::new(taxonomy)), None));
-        let listening = Listening { file, reader, places: RwLock::default() };
+        let listening =
+            Listening { file, reader, places: RwLock::default(), settled: AtomicBool::new(false) };
         listening.refresh()?;
         Ok(listening)
     }
@@ -63,6 +67,11 @@ impl Listening {
 
     pub fn reader(&self) -> Option<Arc<Reader>> {
         self.reader.read().ok().map(|reader| reader.0.clone())
+    }
+
+    /// Posts need wait no longer.
+    pub fn settle(&self) {
+        self.settled.store(true, Ordering::Release);
     }
 
     /// Knows the places of a release from now on.
@@ -101,6 +110,10 @@ impl Filler for Listening {
         event_type == POSTS
     }
 
+    fn is_ready(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
     fn fill(&self, event_type: &EventType, event: &mut Event) {
         let place = |name: &str| event_type.fields.iter().position(|field| field.name == name);
         let (Some(reader), Ok(places)) = (self.reader(), self.places.read().map(|places| places.clone()))
@@ -127,6 +140,7 @@ impl Filler for Listening {
             stated_language: languages.first().map(String::as_str),
             stated_place: text(event, place("author_place")),
         };
+        let authored = text(event, place("author")).is_some_and(|author| !author.is_empty());
         let mut reading = reader.read(&post, &places.gazetteer);
         let posted = number("longitude").zip(number("latitude"));
         let posted = posted.and_then(|(longitude, latitude)| places.county_of(longitude, latitude));
@@ -141,6 +155,7 @@ impl Filler for Listening {
             }
         };
         let own = |text: String| Value::Text(Cow::Owned(text));
+        set("authored", Value::Boolean(authored));
         set("language", reading.language.map_or(Value::None, own));
         set("topics", own(serde_json::json!(reading.topics).to_string()));
         set("tone", reading.tone.map_or(Value::None, Value::Number));

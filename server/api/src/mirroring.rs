@@ -41,8 +41,8 @@ pub struct Copied {
     pub position: u64,
     /// Events that were sent and acknowledged.
     pub sent: u64,
-    /// Events that were trimmed from the queue before they could be sent.
-    pub missed: u64,
+    /// Whether events were trimmed from the queue before they could be sent.
+    pub missed: bool,
     /// Why nothing is sent just now, if so.
     #[serde(skip_deserializing)]
     pub fault: Option<String>,
@@ -69,7 +69,8 @@ pub struct Compared {
     pub duplicate: u64,
     /// The same at the other end; null where it tells nothing of the hour.
     pub there: Option<There>,
-    /// Whether as many events landed and died there.
+    /// Whether as many events landed there, and no fewer died: what is no event has no id, and is known again by none when
+    /// it is sent twice.
     pub same_counts: bool,
     /// Whether what landed there is the same, byte by byte.
     pub same_content: bool,
@@ -135,7 +136,15 @@ impl Mirror {
     async fn copy(&self, line: Arc<Line>, stop: CancellationToken) {
         let mut durable = line.durable();
         let mut wait = BACK_OFF.0;
-        let mut position = self.copied().get(&line.name).map_or(0, |copied| copied.position);
+        let known = self.copied().get(&line.name).map(|copied| copied.position);
+        let mut position = known.unwrap_or(0);
+        // A mirror that is new begins with what the queue still holds.
+        if let Ok(first) = line.first().await
+            && first > position
+        {
+            self.change(&line.name, |copied| copied.missed |= known.is_some());
+            position = first;
+        }
         while !stop.is_cancelled() {
             line.hold(position);
             let waiting = *durable.borrow_and_update() > position;
@@ -145,10 +154,8 @@ impl Mirror {
             };
             let idle = match outcome {
                 Ok(Some((end, sent))) => {
-                    let missed = end - position;
                     self.change(&line.name, |copied| {
-                        copied.missed += missed.saturating_sub(sent.1);
-                        copied.sent += sent.0;
+                        copied.sent += sent;
                         copied.position = end;
                         copied.fault = None;
                     });
@@ -172,8 +179,8 @@ impl Mirror {
         line.hold(u64::MAX);
     }
 
-    /// Sends what follows a position. Gives the position behind it, the events sent, and the positions that they took.
-    async fn copy_some(&self, line: &Line, position: u64) -> Result<Option<(u64, (u64, u64))>, String> {
+    /// Sends what follows a position. Gives the position behind it, and how many events that was.
+    async fn copy_some(&self, line: &Line, position: u64) -> Result<Option<(u64, u64)>, String> {
         let blocks = line.read(position, BITE).await.map_err(|error| error.told())?;
         let Some(last) = blocks.last() else { return Ok(None) };
         let mut sent = 0;
@@ -181,9 +188,7 @@ impl Mirror {
             self.send(received, body).await?;
             sent += count;
         }
-        // Positions between two messages of a cluster are no record's.
-        let gaps = blocks.windows(2).map(|pair| pair[1].first - pair[0].end()).sum::<u64>();
-        Ok(Some((last.end(), (sent, sent + gaps))))
+        Ok(Some((last.end(), sent)))
     }
 
     async fn send(&self, received: u64, body: Vec<u8>) -> Result<(), String> {
@@ -223,7 +228,7 @@ impl Mirror {
         let compared = |(hour, here): (&String, &Hour)| {
             let there = there(hour);
             let same_counts =
-                there.as_ref().is_some_and(|there| there.landed == here.landed && there.dead == here.dead);
+                there.as_ref().is_some_and(|there| there.landed == here.landed && there.dead >= here.dead);
             let content = there.as_ref().and_then(|there| there.content.clone());
             Compared {
                 event_type: line.name.clone(),
@@ -257,7 +262,9 @@ fn requests(blocks: &[Block], position: u64) -> Vec<(u64, Vec<u8>, u64)> {
             if number < position {
                 continue;
             }
-            if serde_json::from_slice::<serde::de::IgnoredAny>(record).is_err() {
+            let is_json = std::str::from_utf8(record)
+                .is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+            if !is_json {
                 close(&mut open, &mut requests);
                 requests.push((received, record.to_vec(), 1));
                 continue;

@@ -301,6 +301,8 @@ impl Releases {
             return Ok(());
         }
         let serving = self.open(latest).await?;
+        let (intake, newest) = (self.intake.clone(), serving.clone());
+        tokio::task::spawn_blocking(move || intake.settle(Some(&newest))).await?;
         tracing::info!(release = %serving.release.id, "serving a new release");
         metrics::gauge!("bellwether_release").set(serving.release.number() as f64);
         let before = self.current.write().ok().and_then(|mut current| current.replace(serving));
@@ -333,6 +335,7 @@ impl Releases {
         if self.refresh().await.is_ok() {
             self.sweep().await;
         }
+        self.intake.settle(None);
         while !stop.is_cancelled() {
             if let Err(error) = self.refresh().await {
                 tracing::error!(?error, "cannot serve the newest release; the one before is served on");
@@ -396,7 +399,7 @@ impl Releases {
                 metrics::gauge!("bellwether_electorate_bytes").set(bytes as f64);
             }
             let serving = Arc::new(serving);
-            intake.follow(&serving)?;
+            intake.follow(&serving);
             Ok(serving)
         });
         serving.await?

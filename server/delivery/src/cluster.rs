@@ -2,11 +2,13 @@
 //! acknowledged when most of them have it on disk (their `sync_interval` must be `always`), so that any one may die.
 //!
 //! Records that come together travel as one message. A record's position is its message's number in the stream, twenty
-//! bits further up, and its own place in the message.
+//! bits further up, and its own place in the message, behind a base: a stream that was made anew begins behind what the
+//! table knows, whatever it holds already. The base is written down beside the lines, with the moment in which the stream
+//! was made.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -37,6 +39,11 @@ const ANSWER: Duration = Duration::from_secs(3);
 const GLANCE: Duration = Duration::from_millis(400);
 /// Messages that are fetched at once.
 const FETCHED: usize = 8;
+/// How long a message that should be there is asked for again, before it is given up: a leader that was cut off may not
+/// know it yet.
+const MISSING: Duration = Duration::from_secs(5);
+/// Bytes of a message beside its packed records, at most.
+const ENVELOPE: usize = 4 << 10;
 /// Bytes before the records of a message: how many records there are, and bytes unpacked.
 const HEAD: usize = 8;
 
@@ -90,7 +97,14 @@ impl Cluster {
 
     /// The queue of a type; its stream is made where it is not there yet. `linger`: how long it waits for more before it
     /// sends; `keep`: bytes of the newest messages that are kept in memory, so that a worker that keeps up fetches nothing.
-    pub async fn queue(&self, event_type: &str, linger: Duration, keep: usize) -> Result<StreamQueue, Error> {
+    /// `folder`: where the base is written down.
+    pub async fn queue(
+        &self,
+        event_type: &str,
+        linger: Duration,
+        keep: usize,
+        folder: &Path,
+    ) -> Result<StreamQueue, Error> {
         let prefix = &self.settings.prefix;
         let subject = format!("{prefix}.events.{event_type}");
         let config = Config {
@@ -114,13 +128,21 @@ impl Cluster {
                 "a stream of the cluster has fewer replicas than it should"
             );
         }
-        let state = info.state.clone();
+        let (state, made) = (info.state.clone(), info.created.to_string());
+        let path = folder.join("stream.json");
+        let known: Option<Begun> =
+            std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let known = known.filter(|known| known.made == made);
         let (sender, waiting) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             context: self.context.clone(),
             stream,
             subject,
-            durable: watch::Sender::new(position_behind(state.last_sequence)),
+            begun: Mutex::new((known.as_ref().map_or(0, |known| known.base), known.is_some())),
+            made,
+            path,
+            anew: AtomicBool::new(false),
+            durable: watch::Sender::new(0),
             kept: Mutex::new(Kept { messages: BTreeMap::new(), bytes: 0, most: keep }),
             last_read: Mutex::default(),
             waiting: AtomicU64::new(0),
@@ -131,15 +153,20 @@ impl Cluster {
                 bytes: state.bytes,
             }),
         });
+        shared.reached(held(&shared.told).last);
         tokio::spawn(send(Arc::downgrade(&shared), waiting, linger));
         tokio::spawn(watch_stream(Arc::downgrade(&shared)));
         Ok(StreamQueue { shared, sender })
     }
 }
 
-/// A position that whoever has read a message has reached, and nobody who has not.
-fn position_behind(message: u64) -> u64 {
-    if message == 0 { 0 } else { (message << PLACE) + 1 }
+/// What is written down of a stream.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Begun {
+    /// When the stream was made, as the cluster tells it.
+    made: String,
+    /// Position of the stream's beginning.
+    base: u64,
 }
 
 /// The queue of one type in the cluster.
@@ -152,6 +179,12 @@ struct Shared {
     context: jetstream::Context,
     stream: stream::Stream,
     subject: String,
+    /// Position of the stream's beginning, and whether it is certain.
+    begun: Mutex<(u64, bool)>,
+    made: String,
+    path: PathBuf,
+    /// The stream was made anew while it was in use.
+    anew: AtomicBool,
     durable: watch::Sender<u64>,
     kept: Mutex<Kept>,
     /// Number of the message that was read last, and its records: the next read begins behind it.
@@ -249,7 +282,7 @@ impl Shared {
     async fn publish(&self, batch: Batch) -> Result<(), Error> {
         let packed = pack(&batch);
         let most = self.context.client().max_payload();
-        if packed.len() + 1024 > most {
+        if packed.len() + ENVELOPE > most {
             return Err(Error::TooLarge { bytes: packed.len(), most });
         }
         let name = format!("{:032x}", rand::random::<u128>());
@@ -275,8 +308,24 @@ impl Shared {
         }
     }
 
+    /// Position of the first record of a message.
+    fn position(&self, message: u64) -> u64 {
+        held(&self.begun).0 + (message << PLACE)
+    }
+
+    /// The message that a position is in, and the place in it. Before the beginning: the first one.
+    fn place(&self, position: u64) -> (u64, u64) {
+        let from = position.saturating_sub(held(&self.begun).0);
+        (from >> PLACE, from & ((1 << PLACE) - 1))
+    }
+
+    /// A position that whoever has read a message has reached, and nobody who has not.
+    fn behind(&self, message: u64) -> u64 {
+        if message == 0 { held(&self.begun).0 } else { self.position(message) + 1 }
+    }
+
     fn reached(&self, number: u64) {
-        let position = position_behind(number);
+        let position = self.behind(number);
         self.durable.send_if_modified(|durable| {
             let moved = position > *durable;
             *durable = position.max(*durable);
@@ -286,7 +335,14 @@ impl Shared {
 
     async fn ask(&self) -> Result<Told, Error> {
         let info = self.stream.get_info().await;
-        let state = info.map_err(|error| failed("ask how a stream stands")(error.into()))?.state;
+        let info = info.map_err(|error| failed("ask how a stream stands")(error.into()))?;
+        if info.created.to_string() != self.made && !self.anew.swap(true, Ordering::AcqRel) {
+            tracing::error!(
+                stream = self.subject,
+                "the stream was made anew while it was in use; start again to go on"
+            );
+        }
+        let state = info.state;
         let told = Told {
             first: state.first_sequence,
             last: state.last_sequence,
@@ -298,26 +354,50 @@ impl Shared {
         Ok(told)
     }
 
-    /// A message by its number; none where it is not there any more.
+    /// A message by its number; none where it was trimmed, or somebody else deleted it.
     async fn message(&self, number: u64) -> Result<Option<Block>, Error> {
         let kept = held(&self.kept).messages.get(&number).cloned();
         let batch = match kept {
             Some(batch) => batch,
             None => match self.stream.get_raw_message(number).await {
-                Ok(message) => {
-                    let damaged = || Error::DamagedMessage { number };
-                    Arc::new(unpack(&message.payload).ok_or_else(damaged)?)
+                // What somebody else put there is an event as good as it can be read.
+                Ok(message) => Arc::new(unpack(&message.payload).unwrap_or_else(|| {
+                    let mut foreign = Batch::default();
+                    foreign.push(crate::now(), &message.payload);
+                    foreign
+                })),
+                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
+                    let started = Instant::now();
+                    while self.ask().await?.first <= number {
+                        if started.elapsed() > MISSING {
+                            tracing::error!(
+                                stream = self.subject,
+                                number,
+                                "a message is not in the stream any more; somebody deleted it"
+                            );
+                            return Ok(None);
+                        }
+                        tokio::time::sleep(GLANCE).await;
+                        if let Ok(message) = self.stream.get_raw_message(number).await
+                            && let Some(batch) = unpack(&message.payload)
+                        {
+                            return Ok(Some(Block { first: self.position(number), batch: Arc::new(batch) }));
+                        }
+                    }
+                    return Ok(None);
                 }
-                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(None),
                 Err(error) => return Err(failed("fetch events from the cluster")(error.into())),
             },
         };
-        Ok(Some(Block { first: number << PLACE, batch }))
+        Ok(Some(Block { first: self.position(number), batch }))
     }
 
     async fn read(&self, from: u64, most: usize) -> Result<Vec<Block>, Error> {
-        let last = *self.durable.borrow() >> PLACE;
-        let (message, place) = (from >> PLACE, from & ((1 << PLACE) - 1));
+        if self.anew.load(Ordering::Acquire) {
+            return Err(Error::MadeAnew);
+        }
+        let (last, _) = self.place(*self.durable.borrow());
+        let (message, place) = self.place(from);
         let known = *held(&self.last_read);
         let first = held(&self.told).first.max(1);
         let begin = if place > 0 && known == (message, place) { message + 1 } else { message.max(first) };
@@ -336,12 +416,16 @@ impl Shared {
             *held(&self.last_read) = (number, block.batch.len() as u64);
             blocks.push(block);
         }
+        // Nothing is left of what is behind the position: who reads on has come to the end of it.
+        if blocks.is_empty() && self.behind(last) > from {
+            blocks.push(Block { first: self.behind(last), batch: Arc::default() });
+        }
         Ok(blocks)
     }
 
     /// Forgets every message that lies whole before a position. True where nothing before it is left.
     async fn forget(&self, before: u64) -> Result<bool, Error> {
-        let (message, place) = (before >> PLACE, before & ((1 << PLACE) - 1));
+        let (message, place) = self.place(before);
         let whole = match place {
             0 => true,
             _ if *held(&self.last_read) == (message, place) => true,
@@ -361,6 +445,11 @@ impl Shared {
 
 impl Queue for StreamQueue {
     fn append(&self, batch: Batch) -> BoxFuture<'static, Result<(), Error>> {
+        let most = self.shared.context.client().max_payload().saturating_sub(ENVELOPE);
+        let large = batch.records().map(|(_, record)| record.len()).find(|bytes| *bytes > most);
+        if let Some(bytes) = large {
+            return Box::pin(async move { Err(Error::TooLarge { bytes, most }) });
+        }
         let (done, told) = oneshot::channel();
         self.shared.waiting.fetch_add(batch.bytes().len() as u64, Ordering::AcqRel);
         let taken = self.sender.send(Waiting { batch, done }).is_ok();
@@ -379,7 +468,7 @@ impl Queue for StreamQueue {
     fn ends(&self) -> BoxFuture<'_, Result<(u64, u64), Error>> {
         Box::pin(async move {
             let told = self.shared.ask().await?;
-            Ok((told.first << PLACE, position_behind(told.last)))
+            Ok((self.shared.position(told.first), self.shared.behind(told.last)))
         })
     }
 
@@ -393,13 +482,20 @@ impl Queue for StreamQueue {
 
     fn advance(&self, to: u64) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
-            let told = self.shared.ask().await?;
-            let behind = to >> PLACE;
-            if told.last < behind {
-                // Forgetting what is not there yet makes the stream go on from there.
-                let purged = self.shared.stream.purge().sequence(behind + 1).await;
-                purged.map_err(|error| failed("go on in the cluster")(error.into()))?;
-                self.shared.ask().await?;
+            let mut begun = *held(&self.shared.begun);
+            if !begun.1 {
+                // All that a new stream holds is behind what the table knows.
+                begun = (to.next_multiple_of(1 << PLACE), true);
+                let text = serde_json::to_vec(&Begun { made: self.shared.made.clone(), base: begun.0 });
+                let path = self.shared.path.clone();
+                let fail = |cause| Error::File { operation: "write", path: path.clone(), cause };
+                let written = std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
+                    .and_then(|()| std::fs::write(path.with_extension("new"), text.unwrap_or_default()))
+                    .and_then(|()| std::fs::rename(path.with_extension("new"), &path));
+                written.map_err(fail)?;
+                *held(&self.shared.begun) = begun;
+                let last = held(&self.shared.told).last;
+                self.shared.durable.send_replace(self.shared.behind(last));
             }
             Ok(())
         })
@@ -411,7 +507,8 @@ impl Queue for StreamQueue {
 
     fn backlog(&self, from: u64) -> u64 {
         let told = *held(&self.shared.told);
-        let ahead = (*self.shared.durable.borrow() >> PLACE).saturating_sub(from >> PLACE);
+        let (last, _) = self.shared.place(*self.shared.durable.borrow());
+        let ahead = last.saturating_sub(self.shared.place(from).0);
         let each = told.bytes.checked_div(told.messages).unwrap_or(0).max(1);
         // A gate that lands nothing knows no position: what is not trimmed yet is what waits.
         let ahead = if from == 0 { ahead.min(told.messages) } else { ahead };

@@ -22,7 +22,8 @@ pub struct Hour {
     /// Posts that were deleted where they were posted, before they came or since.
     #[serde(default)]
     pub deleted: u64,
-    /// What landed, byte by byte: the wrapping sum of the records' hashes, whatever their order. Two ends that were sent
+    /// What came in and was neither dead nor a duplicate, byte by byte: the wrapping sum of the records' hashes, whatever
+    /// their order. Two ends that were sent
     /// the same have the same.
     #[serde(default)]
     pub content: u64,

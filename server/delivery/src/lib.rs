@@ -75,8 +75,10 @@ pub enum Error {
     },
     #[error("an event of {bytes} bytes is more than a message of the cluster holds, {most}")]
     TooLarge { bytes: usize, most: usize },
-    #[error("message {number} of the cluster's stream is damaged")]
-    DamagedMessage { number: u64 },
+    #[error("the cluster's stream was made anew while it was in use; start the server again")]
+    MadeAnew,
+    #[error("{} still holds events that have not landed: start once without the cluster", path.display())]
+    Stranded { path: PathBuf },
     #[error("the event could not be made durable; send it again")]
     NotDurable,
     #[error("this machine gives no random numbers")]
@@ -254,7 +256,10 @@ impl Delivery {
         let folder = self.settings.folder.join("lines").join(&event_type.name);
         let linger = linger(event_type.priority);
         let queue: Arc<dyn Queue> = match &self.cluster {
-            Some(cluster) => Arc::new(cluster.queue(&event_type.name, linger, self.bite).await?),
+            Some(cluster) => {
+                self.leave_journal(&folder.join("queue"), &event_type).await?;
+                Arc::new(cluster.queue(&event_type.name, linger, self.bite, &folder).await?)
+            }
             None => Arc::new(Journal::open(&folder.join("queue"), linger, self.bite)?),
         };
         if self.settings.gate_only {
@@ -282,6 +287,23 @@ impl Delivery {
         Ok(())
     }
 
+    /// Leaves the journal of a type that has a stream from now on, unless it holds what has not landed.
+    async fn leave_journal(&self, path: &std::path::Path, event_type: &EventType) -> Result<(), Error> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let (first, end) = Journal::open(path, Duration::ZERO, BITE.0)?.ends().await?;
+        let landed = self.lake.growing(event_type.stored()).await?.position().unwrap_or(first);
+        match end > landed {
+            true => Err(Error::Stranded { path: path.to_path_buf() }),
+            false => std::fs::remove_dir_all(path).map_err(|cause| Error::File {
+                operation: "delete",
+                path: path.to_path_buf(),
+                cause,
+            }),
+        }
+    }
+
     /// Lands what is durable and ends the workers.
     pub fn close(&self) {
         self.stop.cancel();
@@ -299,6 +321,11 @@ impl Delivery {
     /// Whether a type is known, be it set up or not.
     pub fn knows(&self, name: &str) -> bool {
         self.registry.knows(name)
+    }
+
+    /// Whether this process lands what it takes in.
+    pub fn lands(&self) -> bool {
+        !self.settings.gate_only
     }
 
     /// Every line, by the name of its type.

@@ -2,6 +2,7 @@
 //! asks how it goes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -26,6 +27,8 @@ pub struct Landed {
     pub texts: Vec<Option<String>>,
     /// Microseconds since 1970.
     pub occurred: i64,
+    /// Milliseconds since 1970.
+    pub received: u64,
 }
 
 /// Is told of every batch that has landed, of the types that it watches, before anybody is told that it has.
@@ -38,6 +41,8 @@ pub trait Watcher: Send + Sync {
 /// Fills in the derived fields of events before they land.
 pub trait Filler: Send + Sync {
     fn fills(&self, event_type: &str) -> bool;
+    /// Whether it knows all that it needs; until then the events of its types wait.
+    fn is_ready(&self) -> bool;
     fn fill(&self, event_type: &EventType, event: &mut Event);
 }
 
@@ -141,6 +146,11 @@ impl Line {
         self.queue.read(from, most).await
     }
 
+    /// Position of the oldest record that the queue holds.
+    pub async fn first(&self) -> Result<u64, Error> {
+        Ok(self.queue.ends().await?.0)
+    }
+
     /// Tells how far the queue is durable.
     pub fn durable(&self) -> watch::Receiver<u64> {
         self.queue.durable()
@@ -180,9 +190,22 @@ impl Line {
         }
     }
 
+    /// Whether fields of the type are derived.
+    pub(crate) fn fills(&self) -> bool {
+        self.neighbours.filler.is_some()
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.neighbours.filler.as_ref().is_none_or(|filler| filler.is_ready())
+    }
+
+    /// Fills in what is derived. A text on which that breaks down lands without it.
     pub(crate) fn fill(&self, event_type: &EventType, event: &mut Event) {
         if let Some(filler) = &self.neighbours.filler {
-            filler.fill(event_type, event);
+            let filled = AssertUnwindSafe(|| filler.fill(event_type, event));
+            if catch_unwind(filled).is_err() {
+                tracing::error!(event_type = self.name, "what is derived of an event could not be");
+            }
         }
     }
 
@@ -308,11 +331,11 @@ impl Line {
 }
 
 impl Landed {
-    pub(crate) fn new(wanted: &[Option<usize>], event: &Event, occurred: i64) -> Landed {
+    pub(crate) fn new(wanted: &[Option<usize>], event: &Event, occurred: i64, received: u64) -> Landed {
         let text = |at: &Option<usize>| match &event.values[(*at)?] {
             Value::Text(text) => Some(text.to_string()),
             _ => None,
         };
-        Landed { texts: wanted.iter().map(text).collect(), occurred }
+        Landed { texts: wanted.iter().map(text).collect(), occurred, received }
     }
 }

@@ -59,7 +59,7 @@ fn arrow_cast_same(column: &ArrayRef, wanted: &DataType) -> Option<ArrayRef> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Keep,
-    /// The row stays, without its id, its person and what was sealed.
+    /// The row stays, without its id, its person, what was sealed and what was derived of that.
     Strip,
     Drop,
 }
@@ -69,6 +69,7 @@ pub fn rewrite(
     table: &Table,
     from: &[std::path::PathBuf],
     to: &Path,
+    derived: &[String],
     mut fate: impl FnMut(&RecordBatch, usize) -> Result<Fate, Error>,
 ) -> Result<(usize, usize), Error> {
     let mut writer = writer(table, to)?;
@@ -83,7 +84,8 @@ pub fn rewrite(
             let kept: BooleanArray = fates.iter().map(|fate| Some(*fate != Fate::Drop)).collect();
             let schema = batch.schema();
             let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-                let private = ["event_id", "person", "sealed"].contains(&field.name().as_str());
+                let private = ["event_id", "person", "sealed"].contains(&field.name().as_str())
+                    || derived.contains(field.name());
                 match private && stripped.true_count() > 0 {
                     true => arrow_select::nullif::nullif(column, &stripped),
                     false => Ok(column.clone()),

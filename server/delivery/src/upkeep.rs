@@ -107,7 +107,10 @@ impl Worker {
         };
         let path = self.staging.join(format!("{hour}-anew.parquet"));
         let paths: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
-        let (rows, changed) = stored::rewrite(table, &paths, &path, fate)?;
+        let fields = self.line.plan();
+        let derived = fields.event_type.fields.iter().filter(|field| field.derived);
+        let derived: Vec<String> = derived.map(|field| field.name.clone()).collect();
+        let (rows, changed) = stored::rewrite(table, &paths, &path, &derived, fate)?;
         if changed > 0 || files.len() > 1 {
             self.put(which, hour, files, (rows > 0).then_some(path), linger, runtime)?;
         }

@@ -34,6 +34,8 @@ const IDS_FOR: Duration = Duration::from_secs(60);
 const HELD: u64 = 1 << 30;
 /// Hours that late events of one hour of receipt are counted apart for.
 const LATE_HOURS: usize = 2_000;
+/// How often it is looked whether what is derived can be.
+const READY_GLANCE: Duration = Duration::from_millis(100);
 /// First and longest wait after a failure.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
 
@@ -176,6 +178,8 @@ impl Worker {
             let stopping = stop.is_cancelled();
             let waiting = *durable.borrow_and_update() > self.position;
             let due = landed.elapsed() >= pace || self.line.is_hurried() || stopping;
+            // What is derived of events may need what is still being made ready.
+            let waiting = waiting && (stopping || self.line.is_ready());
             if waiting && (due || self.queue.backlog(self.position) >= FULL) {
                 match self.land_some(runtime) {
                     Ok(()) => {
@@ -210,7 +214,7 @@ impl Worker {
             runtime.block_on(async {
                 tokio::select! {
                     _ = durable.changed(), if !waiting => {}
-                    () = tokio::time::sleep(if waiting { pace.saturating_sub(landed.elapsed()) } else { IDS_FOR }) => {}
+                    () = tokio::time::sleep(if !self.line.is_ready() { READY_GLANCE } else if waiting { pace.saturating_sub(landed.elapsed()) } else { IDS_FOR }) => {}
                     () = self.line.wanted() => {}
                     () = stop.cancelled() => {}
                 }
@@ -292,11 +296,11 @@ impl Worker {
         }
         self.position = end;
         self.ledger.turn(page);
+        self.tell_files();
+        self.line.landed(landed);
         if self.ids.unspilled() >= IDS {
             self.spill_ids(runtime)?;
         }
-        self.tell_files();
-        self.line.landed(landed);
         let seconds = started.elapsed().as_secs_f64();
         tracing::debug!(event_type = %self.line.name, count, seconds, "landed");
         Ok(())
@@ -349,6 +353,7 @@ impl Worker {
                             continue;
                         }
                         sorted.ids.insert(key);
+                        figures.content = figures.content.wrapping_add(xxh3_64(record));
                         let person = person_of(&self.vault, plan, &event);
                         if let Some(post) = plan.post {
                             match Deletions::read(post, &event, person) {
@@ -367,7 +372,6 @@ impl Worker {
                             }
                         }
                         figures.landed += 1;
-                        figures.content = figures.content.wrapping_add(xxh3_64(record));
                         let occurred = event.occurred.unwrap_or(received as i64 * 1000);
                         let own_end = (occurred.div_euclid(3_600_000_000) + 1) * 3_600_000;
                         let late = received as i64 > own_end + late_after as i64;
@@ -386,13 +390,16 @@ impl Worker {
                             }
                         }
                         let place = Place { id: Some(&id), occurred, received, late, person: Some(person) };
-                        self.line.fill(event_type, &mut event);
+                        // Of an erased person nothing more is derived.
+                        if !self.line.fills() || !self.vault.is_erased(person)? {
+                            self.line.fill(event_type, &mut event);
+                        }
                         rows.push(event_type, &event, &place);
                         // What is erased is known to nobody, now as later.
                         if let Some(wanted) = &watched
                             && !self.vault.is_erased(person)?
                         {
-                            sorted.landed.push(Landed::new(wanted, &event, occurred));
+                            sorted.landed.push(Landed::new(wanted, &event, occurred, received));
                         }
                     }
                 }

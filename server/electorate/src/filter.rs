@@ -95,6 +95,24 @@ const MOST_CONDITIONS: usize = 1000;
 const DEEPEST: usize = 32;
 
 impl Where {
+    /// Whether it asks for what happens between releases: ballots, and contacts.
+    pub fn is_live(&self) -> bool {
+        self.asks(&|one| matches!(one, Where::Ballot { .. } | Where::Contact { .. }))
+    }
+
+    /// Whether it asks for ballots, which only events tell of.
+    pub fn asks_for_ballots(&self) -> bool {
+        self.asks(&|one| matches!(one, Where::Ballot { .. }))
+    }
+
+    fn asks(&self, is: &dyn Fn(&Where) -> bool) -> bool {
+        match self {
+            Where::All(list) | Where::Any(list) => list.iter().any(|one| one.asks(is)),
+            Where::Not(inner) => inner.asks(is),
+            one => is(one),
+        }
+    }
+
     /// Reads a filter. An absent one (null) is everyone.
     pub fn parse(value: &Value) -> Result<Where, Vec<Fault>> {
         let mut reader = Reader { faults: Vec::new(), conditions: 0 };

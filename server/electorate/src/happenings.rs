@@ -17,8 +17,9 @@ pub(crate) const RETURNED: [usize; 2] = [0, 1];
 pub enum Happening<'a> {
     /// A contact, its result and its day, in days since 1970-01-01.
     Contact { result: &'a str, day: i32 },
-    /// A ballot of an election, what became of it (accepted, where nothing is said) and when, in microseconds since 1970.
-    Ballot { election: &'a str, status: Option<&'a str>, at: i64 },
+    /// A ballot of an election, what became of it (accepted, where nothing is said), and when: the moment in microseconds
+    /// since 1970, and when it was told in milliseconds.
+    Ballot { election: &'a str, status: Option<&'a str>, at: (i64, i64) },
 }
 
 /// What happened, by the rows of voters.
@@ -27,26 +28,33 @@ pub(crate) struct Happenings {
     /// Row, place of the result in `CONTACT_RESULTS`, day.
     pub contacts: HashSet<(u32, u8, i32)>,
     ballots: HashMap<String, Ballots>,
+    /// How often anything has changed.
+    changes: u64,
 }
 
-/// The ballots of one election. The last word on a ballot counts, whenever it comes.
+/// The ballots of one election. The last word on a ballot counts, whenever it comes; of two of one moment the one that was
+/// told later, and of these the graver one.
 #[derive(Debug, Default)]
 struct Ballots {
-    newest: HashMap<u32, i64>,
+    newest: HashMap<u32, (i64, i64, usize)>,
     by_status: [Vec<u64>; BALLOT_STATUS.len()],
 }
 
 impl Ballots {
-    fn put(&mut self, row: u32, status: usize, at: i64, words: usize) {
-        let newest = self.newest.entry(row).or_insert(i64::MIN);
-        if at < *newest {
-            return;
+    /// Takes a word on a ballot up; true where it changes anything.
+    fn put(&mut self, row: u32, status: usize, at: (i64, i64), words: usize) -> bool {
+        // Pending is the least certain, cancelled the last that can be said.
+        let grave = [1, 0, 2, 3][status];
+        let at = (at.0, at.1, grave);
+        if self.newest.get(&row).is_some_and(|newest| at <= *newest) {
+            return false;
         }
-        *newest = at;
+        self.newest.insert(row, at);
         self.clear(row);
         let bits = &mut self.by_status[status];
         bits.resize(words, 0);
         bits[row as usize / 64] |= 1 << (row % 64);
+        true
     }
 
     fn clear(&mut self, row: u32) {
@@ -64,7 +72,8 @@ impl Electorate {
             match happening {
                 Happening::Contact { result, day } => {
                     if let Some(result) = CONTACT_RESULTS.iter().position(|known| *known == result) {
-                        happenings.contacts.insert((row, result as u8, day));
+                        let new = happenings.contacts.insert((row, result as u8, day));
+                        happenings.changes += u64::from(new);
                     }
                 }
                 Happening::Ballot { election, status, at } => {
@@ -76,7 +85,8 @@ impl Electorate {
                         happenings.ballots.insert(election.to_string(), Ballots::default());
                     }
                     if let Some(ballots) = happenings.ballots.get_mut(election) {
-                        ballots.put(row, status, at, self.words());
+                        let new = ballots.put(row, status, at, self.words());
+                        happenings.changes += u64::from(new);
                     }
                 }
             }
@@ -86,11 +96,17 @@ impl Electorate {
     /// Forgets everything that happened to a voter: he or she was erased.
     pub fn unhappened(&self, row: u32) {
         let Ok(mut happenings) = self.happenings.write() else { return };
+        happenings.changes += 1;
         happenings.contacts.retain(|(of, ..)| *of != row);
         for ballots in happenings.ballots.values_mut() {
             ballots.newest.remove(&row);
             ballots.clear(row);
         }
+    }
+
+    /// How often anything that happened has changed: an answer about it holds as long as this does.
+    pub fn changes(&self) -> u64 {
+        self.happenings.read().map_or(0, |happenings| happenings.changes)
     }
 
     /// A bitmap of the voters whose ballot for an election is in one of these states, by their places in

@@ -59,7 +59,8 @@ impl Gazetteer {
         let cities = cities.iter().map(|(name, state, voters)| (name.clone(), state, voters));
         for (name, state, voters) in cities.chain(counties) {
             let name = shown(&name);
-            let known = places.entry(name.to_lowercase()).or_default();
+            let key: Vec<String> = words(&name).iter().map(|word| word.text.to_lowercase()).collect();
+            let known = places.entry(key.join(" ")).or_default();
             match known.iter_mut().find(|(_, of, _)| of == state) {
                 Some((.., sum)) => *sum += voters,
                 None => known.push((name, state.clone(), *voters)),
@@ -189,6 +190,7 @@ mod tests {
                 city("COLORADO SPRINGS", "CO", 300_000),
                 city("AURORA", "CO", 75_000),
                 city("AURORA", "IL", 25_000),
+                city("ST.  PAUL", "MN", 300_000),
             ],
             &[city("Jefferson", "CO", 350_000)],
         )
@@ -203,6 +205,7 @@ mod tests {
         assert_eq!(stated("📍 Colorado Springs, Colorado 🇺🇸"), some("Colorado Springs, CO", 0.95));
         assert_eq!(stated("Jefferson County, CO"), some("Jefferson County, CO", 0.95));
         assert_eq!(stated("Aurora, IL | he/him"), some("Aurora, IL", 0.95));
+        assert_eq!(stated("St. Paul, Minnesota"), some("St. Paul, MN", 0.95));
         assert_eq!(stated("aurora"), some("Aurora, CO", 0.6 * 0.75));
         assert_eq!(stated("Colorado"), some("CO", 0.8));
         assert_eq!(stated("the mountains, CO"), some("CO", 0.8));

@@ -19,8 +19,15 @@ const BALLOTS: &str = "event_ballot_returned";
 impl Copy {
     /// Tells an electorate of every contact and ballot that has landed in the live tables. Time grows with them.
     pub fn tell_what_happened(&self, electorate: &Electorate, live: &Live) -> Result<(), Error> {
-        let names = live.names();
-        for name in names.iter().filter(|name| name.starts_with(CONTACTS)) {
+        // A type of somebody's own may be named like a contact and say nothing of a voter.
+        let has = |name: &str, columns: &[&str]| {
+            let table = live.tables.iter().map(|table| &table.shown).find(|table| table.name == name);
+            table.is_some_and(|table| columns.iter().all(|column| table.column(column).is_some()))
+        };
+        for name in live.names().into_iter().filter(|name| name.starts_with(CONTACTS)) {
+            if !has(name, &["voter_id", "state", "result"]) {
+                continue;
+            }
             let sql = include_str!("questions/live_contacts.sql").replace("{table}", name);
             self.each_live(&sql, live, |batch| {
                 let (rows, days) = (batch.column_by_name("row"), batch.column_by_name("day"));
@@ -31,15 +38,17 @@ impl Copy {
                 }));
             })?;
         }
-        if names.contains(&BALLOTS) {
+        if has(BALLOTS, &["voter_id", "state", "election", "status"]) {
             self.each_live(include_str!("questions/live_ballots.sql"), live, |batch| {
                 let rows = batch.column_by_name("row");
                 let (election, status) = (texts(batch, "election"), texts(batch, "status"));
-                let times =
-                    batch.column_by_name("at").and_then(|array| array.as_primitive_opt::<Int64Type>());
+                let times = |name: &str| {
+                    batch.column_by_name(name).and_then(|array| array.as_primitive_opt::<Int64Type>())
+                };
+                let (times, told) = (times("at"), times("told"));
                 electorate.happened((0..batch.num_rows()).filter_map(|place| {
                     let row = integer(rows, place)? as u32;
-                    let (election, at) = (election(place)?, times?.value(place));
+                    let (election, at) = (election(place)?, (times?.value(place), told?.value(place)));
                     Some((row, Happening::Ballot { election, status: status(place), at }))
                 }));
             })?;
@@ -47,13 +56,14 @@ impl Copy {
         Ok(())
     }
 
-    /// What posts are about, from a day on and before another: `topic, day, posts, authors, tone`, expected numbers where
-    /// a district is asked for. The empty topic stands for all posts, a null day for all days.
+    /// What posts are about, from a day on and before another, with a day in the middle: `topic, day, half, posts, authors,
+    /// tone_authors, tone`, expected numbers where a district is asked for. The empty topic stands for all posts; a row has
+    /// a day, or a half (0 before the middle, 1 from it on), or neither and is of all days.
     pub fn topics(
         &self,
         live: &Live,
         district: Option<(Kind, &str)>,
-        days: [&str; 2],
+        days: [&str; 3],
     ) -> Result<Answer, Error> {
         let posts = match district {
             Some((kind, _)) => {
@@ -62,8 +72,10 @@ impl Copy {
             None => include_str!("questions/topics_everywhere.sql").to_string(),
         };
         let sql = include_str!("questions/topics.sql").replace("{posts}", &posts);
-        let mut params = days.map(Param::text).to_vec();
+        let [from, end, middle] = days.map(Param::text);
+        let mut params = vec![from, end];
         params.extend(district.map(|(_, id)| Param::text(id)));
+        params.push(middle);
         let mut answer = Answer::default();
         self.sql().with(|connection| {
             live.show(connection, &sql)?;
@@ -85,7 +97,7 @@ impl Copy {
     }
 
     /// The rows of voters who are named by their ids and, where it is known, the state that keeps the record: the place in
-    /// the list and the row. Who is not known is not there; an id without a state may be that of several.
+    /// the list and the row. Who is not known is not there, nor is an id without a state that several states know.
     pub fn rows_of(&self, named: &[(&str, Option<&str>)]) -> Result<Vec<(usize, u32)>, Error> {
         let fits = |text: &str| !text.contains('\n');
         let named = named.iter().map(|(id, state)| match fits(id) && state.is_none_or(fits) {
@@ -97,6 +109,12 @@ impl Copy {
             [Param::text(ids.join("\n")), Param::text(states.join("\n")), Param::Integer(ids.len() as i64)];
         let answer = self.ask(include_str!("questions/rows_of.sql"), &params)?;
         let pairs = answer.integers("place").into_iter().zip(answer.integers("row"));
-        Ok(pairs.filter_map(|(place, row)| Some((place? as usize, row? as u32))).collect())
+        let mut rows: Vec<(usize, u32)> =
+            pairs.filter_map(|(place, row)| Some((place? as usize, row? as u32))).collect();
+        rows.sort_unstable();
+        let places: Vec<usize> = rows.iter().map(|(place, _)| *place).collect();
+        let is_one =
+            |at: usize| (at == 0 || places[at - 1] != places[at]) && places.get(at + 1) != Some(&places[at]);
+        Ok(rows.iter().enumerate().filter(|(at, _)| is_one(*at)).map(|(_, row)| *row).collect())
     }
 }

@@ -36,6 +36,8 @@ pub async fn run(lake: &LakeArgs, args: ServeArgs) -> Outcome {
         println!("no keys are configured: serving loopback only, and every caller is admin");
     }
     println!("listening on http://{address}   docs at http://{address}/docs");
+    // Several libraries speak TLS; they agree on one to compute with.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     crate::serve(listener, App::new(lake, args, recorder)?, shutdown).await?;
     Ok(())
 }

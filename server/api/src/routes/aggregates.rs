@@ -69,6 +69,9 @@ pub async fn aggregate(
     let population = Population::read(&filter, &caller)?;
     let serving = reply::serving_of(&app, &common, as_of.as_deref()).await?;
     let plan = Plan::read(&request.by, &request.measures, serving.electorate()?)?;
+    if !plan.grouping.measures.among.is_empty() {
+        app.intake.knows_ballots()?;
+    }
     let page = common.page(&serving.release.id, format)?;
     let whole = common.limit.is_none();
     let rule = caller.sees_no_persons().then_some(app.disclosure);

@@ -88,7 +88,7 @@ pub async fn erase(
     let rows = delivery.erase(persons, texts).await? as u64;
     if let Some(voter) = who.voter_id {
         let happenings = app.intake.happenings.clone();
-        app.run(move || Ok(happenings.forget(&voter, who.state.as_deref()))).await?;
+        app.run(move || happenings.forget(&voter, who.state.as_deref())).await?;
     }
     Ok(Json(Erased { rows }))
 }

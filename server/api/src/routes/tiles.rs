@@ -108,7 +108,14 @@ pub async fn tile(
     let (filter, as_of) = population_of(&app, &params.filter()?, params.universe.as_deref(), &common)?;
     let population = Population::read(&filter, &caller)?;
     let serving = app.serving(as_of.as_deref()).await?;
-    let map = caller.keyed(format!("{kind} {} {}", json!(measures), population.text));
+    // What is asked of ballots and contacts holds as long as none comes.
+    let counts = measures.iter().any(|measure| measure.get("returned").is_some());
+    if counts || population.filter.asks_for_ballots() {
+        app.intake.knows_ballots()?;
+    }
+    let live = counts || population.filter.is_live();
+    let changes = if live { serving.electorate()?.changes() } else { 0 };
+    let map = caller.keyed(format!("{kind} {changes} {} {}", json!(measures), population.text));
     let key = format!("tile {zoom} {column} {row} {map}");
     if let Some(body) = serving.cached(&key) {
         return Ok(reply::respond(&serving.release.id, &body, &headers));

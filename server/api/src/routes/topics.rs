@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bellwether_schema::ids::Kind;
+use bellwether_warehouse::Answer;
 use chrono::{Datelike, Days, NaiveDate};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -75,15 +76,27 @@ impl By {
 struct Figures {
     posts: f64,
     authors: f64,
+    /// Mean of those posts that have one, and by how many authors these are.
     tone: Option<f64>,
+    tone_authors: f64,
+}
+
+/// What is known of one topic, or of all posts.
+#[derive(Debug, Clone, Default)]
+struct Found {
+    all: Figures,
+    /// Of the days before the middle, and from it on.
+    halves: [Figures; 2],
+    days: BTreeMap<NaiveDate, Figures>,
 }
 
 /// What posts in a district are about, the most spoken of first. A post counts in a district by the chance that its author
 /// lives there: how sure the stated or mentioned place is, times the share of the place's voters who live in the district.
-/// Topics with fewer authors than the server's least group are not told; nor are periods of a topic with fewer.
+/// Topics with fewer authors than the server's least group are not told; nor is a half, a period or a tone that rests on
+/// fewer, nor one that could be told from the others. Numbers are whole.
 ///
 /// `change` compares the later half of the days with the earlier: 0.5 is half as large again a share of all posts; `z` is
-/// how many standard errors that is, and `rising` is true from 2 on.
+/// by how many standard errors the share of all authors who speak of it has changed, and `rising` is true from 2 on.
 #[utoipa::path(
     get,
     path = "/v1/topics",
@@ -128,28 +141,21 @@ pub async fn topics(
                 within_bounds(&held, kind.name(), id, bound.as_ref())?;
             }
             let live = intake.live_tables();
-            if !live.tables.iter().any(|table| table.bound == POSTS) {
+            if !intake.lands() || !live.tables.iter().any(|table| table.bound == POSTS) {
                 return Err(ApiError::of_status(
                     axum::http::StatusCode::SERVICE_UNAVAILABLE,
                     "posts are taken in by another process of this lake, or not yet",
                 ));
             }
-            let answer = held.copy.topics(&live, named, [&from.to_string(), &end.to_string()])?;
-            let mut found: HashMap<String, BTreeMap<Option<NaiveDate>, Figures>> = HashMap::new();
-            let (posts, authors, tones) =
-                (answer.doubles("posts"), answer.doubles("authors"), answer.doubles("tone"));
-            for (at, (topic, day)) in answer.texts("topic").into_iter().zip(answer.texts("day")).enumerate() {
-                let day = day.and_then(|day| day.parse().ok());
-                let (posts, authors) = (posts[at].unwrap_or(0.0), authors[at].unwrap_or(0.0));
-                let figures = Figures { posts, authors, tone: tones[at] };
-                found.entry(topic.unwrap_or_default()).or_default().insert(day, figures);
-            }
+            let middle = from + Days::new(((end - from).num_days() / 2) as u64);
+            let days = [from.to_string(), end.to_string(), middle.to_string()];
+            let found = read(&held.copy.topics(&live, named, days.each_ref().map(String::as_str))?);
             let reader = intake.listening.as_ref().and_then(|listening| listening.reader());
             let name = |id: &str| {
                 let topics = reader.iter().flat_map(|reader| &reader.taxonomy().topics);
                 topics.into_iter().find(|topic| topic.id == id).map(|topic| (topic.name.clone(), topic.cap))
             };
-            Ok(told(&found, (from, end), by, least, name))
+            Ok(told(&found, by, least, name))
         })
         .await?;
     // Posts come at any moment: what is kept of an answer is named by what it says.
@@ -172,48 +178,62 @@ fn known(serving: &crate::serving::Serving, kind: Kind, id: &str) -> Result<(), 
     }
 }
 
+/// What the warehouse answers, by topic.
+fn read(answer: &Answer) -> HashMap<String, Found> {
+    let mut found: HashMap<String, Found> = HashMap::new();
+    let (posts, authors) = (answer.doubles("posts"), answer.doubles("authors"));
+    let (tones, tone_authors) = (answer.doubles("tone"), answer.doubles("tone_authors"));
+    let (days, halves) = (answer.texts("day"), answer.integers("half"));
+    for (at, topic) in answer.texts("topic").into_iter().enumerate() {
+        let number = |of: &[Option<f64>]| of[at].unwrap_or(0.0);
+        let figures = Figures {
+            posts: number(&posts),
+            authors: number(&authors),
+            tone: tones[at],
+            tone_authors: number(&tone_authors),
+        };
+        let of = found.entry(topic.unwrap_or_default()).or_default();
+        match (days[at].as_ref().and_then(|day| day.parse().ok()), halves[at]) {
+            (Some(day), _) => drop(of.days.insert(day, figures)),
+            (None, Some(half)) => of.halves[usize::from(half > 0)] = figures,
+            (None, None) => of.all = figures,
+        }
+    }
+    found
+}
+
 /// The rows of an answer.
 fn told(
-    found: &HashMap<String, BTreeMap<Option<NaiveDate>, Figures>>,
-    (from, end): (NaiveDate, NaiveDate),
+    found: &HashMap<String, Found>,
     by: By,
     least: f64,
     name: impl Fn(&str) -> Option<(String, Option<u32>)>,
 ) -> Vec<Value> {
-    let middle = from + Days::new(((end - from).num_days() / 2) as u64);
-    let none = BTreeMap::new();
+    let none = Found::default();
     let all = found.get("").unwrap_or(&none);
-    let sum = |days: &BTreeMap<Option<NaiveDate>, Figures>, from: NaiveDate, end: NaiveDate| -> f64 {
-        let within = |day: &Option<NaiveDate>| day.is_some_and(|day| day >= from && day < end);
-        days.iter().filter(|(day, _)| within(day)).map(|(_, figures)| figures.posts).sum()
-    };
-    let whole = all.get(&None).copied().unwrap_or_default();
     let mut rows: Vec<(f64, Value)> = Vec::new();
-    for (topic, days) in found.iter().filter(|(topic, _)| !topic.is_empty()) {
-        let figures = days.get(&None).copied().unwrap_or_default();
-        if figures.authors < least {
-            continue;
-        }
-        let (before, now) = (sum(days, from, middle), sum(days, middle, end));
-        let (all_before, all_now) = (sum(all, from, middle), sum(all, middle, end));
-        let (change, z) = compared((before, all_before), (now, all_now));
+    for (topic, of) in found.iter().filter(|(topic, of)| !topic.is_empty() && of.all.authors >= least) {
+        let [before, now] = of.halves;
+        // One half alone would tell the other: the whole less itself.
+        let halves = [before, now].iter().all(|half| half.authors >= least || half.posts == 0.0);
+        let (change, z) = compared(of, all);
         let (name, cap) = name(topic).unwrap_or_else(|| (topic.clone(), None));
         rows.push((
-            figures.posts,
+            of.all.posts,
             json!({
                 "topic": topic,
                 "name": name,
                 "cap": cap,
-                "posts": round(figures.posts, 1),
-                "share": round(figures.posts / whole.posts.max(f64::MIN_POSITIVE), 4),
-                "authors": round(figures.authors, 1),
-                "tone": figures.tone.map(|tone| round(tone, 3)),
-                "before": round(before, 1),
-                "now": round(now, 1),
-                "change": change.map(|change| round(change, 3)),
-                "z": z.map(|z| round(z, 2)),
-                "rising": z.is_some_and(|z| z >= 2.0),
-                "periods": periods(days, all, by, least),
+                "posts": of.all.posts.round(),
+                "share": share(of.all.posts, all.all.posts),
+                "authors": of.all.authors.round(),
+                "tone": of.all.tone.filter(|_| of.all.tone_authors >= least).map(|tone| round(tone, 2)),
+                "before": halves.then(|| before.posts.round()),
+                "now": halves.then(|| now.posts.round()),
+                "change": change.filter(|_| halves).map(|change| round(change, 2)),
+                "z": z.filter(|_| halves).map(|z| round(z, 1)),
+                "rising": halves && z.is_some_and(|z| z >= 2.0),
+                "periods": periods(&of.days, &all.days, by, least),
             }),
         ));
     }
@@ -224,46 +244,65 @@ fn told(
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// A topic's periods; those with fewer authors than may be told of are null.
+/// A topic's periods. Those with fewer authors than may be told of are null, and where that is one alone, the next smallest
+/// too: it would be the whole less the others.
 fn periods(
-    days: &BTreeMap<Option<NaiveDate>, Figures>,
-    all: &BTreeMap<Option<NaiveDate>, Figures>,
+    days: &BTreeMap<NaiveDate, Figures>,
+    all: &BTreeMap<NaiveDate, Figures>,
     by: By,
     least: f64,
 ) -> Vec<Value> {
     let mut periods: BTreeMap<NaiveDate, (f64, f64, f64)> = BTreeMap::new();
-    for (day, figures) in all.iter().filter_map(|(day, figures)| Some(((*day)?, figures))) {
-        periods.entry(by.start(day)).or_default().2 += figures.posts;
+    for (day, figures) in all {
+        periods.entry(by.start(*day)).or_default().2 += figures.posts;
     }
-    for (day, figures) in days.iter().filter_map(|(day, figures)| Some(((*day)?, figures))) {
-        let period = periods.entry(by.start(day)).or_default();
+    for (day, figures) in days {
+        let period = periods.entry(by.start(*day)).or_default();
         period.0 += figures.posts;
         // Who posts on several days is one author: the largest day is what is sure.
         period.1 = period.1.max(figures.authors);
     }
+    let few = |period: &(f64, f64, f64)| period.0 > 0.0 && period.1 < least;
+    let mut hidden: Vec<NaiveDate> =
+        periods.iter().filter(|(_, period)| few(period)).map(|(start, _)| *start).collect();
+    if hidden.len() == 1 {
+        let others = periods.iter().filter(|(start, period)| period.0 > 0.0 && !hidden.contains(start));
+        hidden.extend(others.min_by(|one, other| one.1.0.total_cmp(&other.1.0)).map(|(start, _)| *start));
+    }
     periods
         .into_iter()
-        .map(|(start, (posts, authors, all))| {
-            let shown = authors >= least || posts == 0.0;
+        .map(|(start, (posts, _, all))| {
+            let shown = !hidden.contains(&start);
             json!({
                 "from": start.to_string(),
-                "posts": shown.then(|| round(posts, 1)),
-                "share": shown.then(|| round(posts / all.max(f64::MIN_POSITIVE), 4)),
+                "posts": shown.then(|| posts.round()),
+                "share": if shown { share(posts, all) } else { Value::Null },
             })
         })
         .collect()
 }
 
-/// By how much a share has changed, and how many standard errors that is (two proportions, pooled).
-fn compared((before, all_before): (f64, f64), (now, all_now): (f64, f64)) -> (Option<f64>, Option<f64>) {
+fn share(posts: f64, all: f64) -> Value {
+    if all > 0.0 { json!(round(posts / all, 3)) } else { Value::Null }
+}
+
+/// By how much a topic's share of the posts has changed from the first half to the second, and by how many standard errors
+/// its share of the authors has (two proportions, pooled): who posts much counts once.
+fn compared(of: &Found, all: &Found) -> (Option<f64>, Option<f64>) {
+    let ratio = |half: usize| {
+        let all = all.halves[half].posts;
+        (all > 0.0).then(|| of.halves[half].posts / all)
+    };
+    let change = ratio(0).zip(ratio(1)).filter(|(before, _)| *before > 0.0);
+    let change = change.map(|(before, now)| now / before - 1.0);
+    let ([before, now], [all_before, all_now]) =
+        ([0, 1].map(|half| of.halves[half].authors), [0, 1].map(|half| all.halves[half].authors));
     if all_before <= 0.0 || all_now <= 0.0 {
-        return (None, None);
+        return (change, None);
     }
-    let (share_before, share_now) = (before / all_before, now / all_now);
-    let change = (share_before > 0.0).then(|| share_now / share_before - 1.0);
     let pooled = (before + now) / (all_before + all_now);
     let error = (pooled * (1.0 - pooled) * (1.0 / all_before + 1.0 / all_now)).sqrt();
-    (change, (error > 0.0).then(|| (share_now - share_before) / error))
+    (change, (error > 0.0).then(|| (now / all_now - before / all_before) / error))
 }
 
 fn round(number: f64, places: i32) -> f64 {
