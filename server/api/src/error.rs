@@ -122,6 +122,7 @@ impl From<bellwether_warehouse::Error> for ApiError {
             Error::TooSlow(_) | Error::TooBig(_) | Error::Cancelled => {
                 ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
+            Error::Moved => ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
             Error::Engine { .. } | Error::File { .. } => ApiError::internal(chain(&error)),
         }
     }

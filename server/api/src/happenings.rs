@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, Weak};
 
 use bellwether_delivery::{Landed, Watcher};
 use bellwether_electorate::Happening;
-use bellwether_warehouse::Live;
 
 use crate::error::ApiError;
+use crate::intake::Intake;
 use crate::serving::Serving;
 
 /// The releases that are served, and what must be told to them yet.
@@ -36,11 +36,13 @@ impl Happenings {
     }
 
     /// Tells one release all that is in the tables.
-    pub fn tell(&self, serving: &Serving, live: &Live) {
+    pub fn tell(&self, serving: &Serving, intake: &Intake) {
         let told = || -> Result<(), ApiError> {
-            if !live.tables.is_empty() {
-                serving.copy.tell_what_happened(serving.electorate()?, live)?;
-            }
+            let electorate = serving.electorate()?;
+            intake.ask(|live| match live.tables.is_empty() {
+                true => Ok(()),
+                false => serving.copy.tell_what_happened(electorate, live),
+            })?;
             let erased = self.erased.lock().map(|erased| erased.clone()).unwrap_or_default();
             erased.iter().try_for_each(|(voter, state)| unhappened(serving, voter, state.as_deref()))
         };
@@ -48,8 +50,8 @@ impl Happenings {
     }
 
     /// Tells every release all that is in the tables.
-    pub fn tell_all(&self, live: &Live) {
-        self.servings().iter().for_each(|serving| self.tell(serving, live));
+    pub fn tell_all(&self, intake: &Intake) {
+        self.servings().iter().for_each(|serving| self.tell(serving, intake));
     }
 
     /// Whether something could not be told; asked for once.

@@ -26,6 +26,8 @@ use crate::serving::Serving;
 const GLANCE: Duration = Duration::from_secs(2);
 /// How long ago events may have been received that another server sends on, in milliseconds.
 const SENT_ON: u64 = 7 * 24 * 3_600_000;
+/// How often a question is asked again whose tables changed while they were read.
+const TRIES: usize = 10;
 /// How far the clock of another server may be ahead, in milliseconds.
 const SKEW: u64 = 60_000;
 /// Bodies up to this size are cut on the spot: some tenths of a millisecond.
@@ -81,7 +83,7 @@ impl Intake {
     pub fn follow(&self, serving: &Arc<Serving>) {
         // First what is to come, then what is there: nothing falls in between, and what is told twice counts once.
         self.happenings.follow(serving);
-        self.happenings.tell(serving, &self.live_tables());
+        self.happenings.tell(serving, self);
     }
 
     /// Knows the places of the newest release; where there is none yet, posts need not wait for them.
@@ -91,6 +93,21 @@ impl Intake {
             tracing::error!(error = %error.told(), "the places of a release are not known; those of the one before are");
         }
         listening.settle();
+    }
+
+    /// Asks the live tables, again where a file was written anew meanwhile.
+    pub fn ask<T>(
+        &self,
+        question: impl Fn(&Live) -> Result<T, bellwether_warehouse::Error>,
+    ) -> Result<T, ApiError> {
+        let mut left = TRIES;
+        loop {
+            match question(&self.live_tables()) {
+                Err(bellwether_warehouse::Error::Moved) if left > 0 => left -= 1,
+                outcome => return Ok(outcome?),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
     }
 
     /// The tables of events and of dead letters, as they are just now.
@@ -143,7 +160,7 @@ impl App {
 
     async fn tell_all(&self) {
         let intake = self.intake.clone();
-        let told = tokio::task::spawn_blocking(move || intake.happenings.tell_all(&intake.live_tables()));
+        let told = tokio::task::spawn_blocking(move || intake.happenings.tell_all(&intake));
         let _ = told.await;
     }
 

@@ -80,7 +80,7 @@ impl Copy {
         self.sql().with(|connection| {
             live.show(connection, &sql)?;
             each_batch(connection, &sql, &params, |schema, batch| answer.take(schema, batch))
-                .map_err(Error::engine("read what posts are about"))
+                .map_err(Error::live("read what posts are about"))
         })?;
         Ok(answer)
     }
@@ -92,7 +92,7 @@ impl Copy {
                 batch.iter().for_each(&mut take);
                 true
             })
-            .map_err(Error::engine("read what was delivered"))
+            .map_err(Error::live("read what was delivered"))
         })
     }
 

@@ -50,11 +50,22 @@ pub enum Error {
     TooSlow(Duration),
     #[error("the query needs more than the {0} of memory that one query may use")]
     TooBig(String),
+    /// A live table's file was written anew while it was read.
+    #[error("a table changed while it was read; ask again")]
+    Moved,
     #[error("the query was cancelled")]
     Cancelled,
 }
 
 impl Error {
+    /// An error of reading live tables.
+    fn live(operation: &'static str) -> impl FnOnce(duckdb::Error) -> Error {
+        move |cause| match live::is_gone(&cause.to_string()) {
+            true => Error::Moved,
+            false => Error::Engine { operation, cause: Box::new(cause) },
+        }
+    }
+
     fn engine(operation: &'static str) -> impl FnOnce(duckdb::Error) -> Error {
         move |cause| Error::Engine { operation, cause: Box::new(cause) }
     }

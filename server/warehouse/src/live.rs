@@ -48,10 +48,6 @@ impl Live {
 
     /// Makes the views that a query names.
     pub(crate) fn show(&self, connection: &Connection, sql: &str) -> Result<(), Error> {
-        let fail = |cause: duckdb::Error| Error::Engine {
-            operation: "show the live tables",
-            cause: Box::new(cause),
-        };
         let sql = sql.to_lowercase();
         let named: Vec<&LiveTable> =
             self.tables.iter().filter(|table| sql.contains(&table.shown.name)).collect();
@@ -64,7 +60,7 @@ impl Live {
             let _ = connection.register_scalar_function_with_state::<Unseal>("unseal", &state);
         }
         for table in named {
-            connection.execute_batch(&table.view()).map_err(fail)?;
+            connection.execute_batch(&table.view()).map_err(Error::live("show the live tables"))?;
         }
         Ok(())
     }
@@ -96,6 +92,12 @@ impl LiveTable {
             scan(&self.stored, &self.files)
         )
     }
+}
+
+/// Whether an engine's error says that a file is not there any more.
+pub(crate) fn is_gone(error: &str) -> bool {
+    error.contains(".parquet")
+        && ["No such file", "No files found", "does not exist"].iter().any(|gone| error.contains(gone))
 }
 
 #[derive(Clone, Default)]

@@ -12,7 +12,7 @@ use duckdb::{Connection, InterruptHandle, params_from_iter};
 
 use crate::answer::Answer;
 use crate::copy::Copy;
-use crate::live::Live;
+use crate::live::{Live, is_gone};
 use crate::pieces::Stream;
 use crate::questions::Question;
 use crate::{Error, Format, gate};
@@ -287,6 +287,9 @@ impl Copy {
             }
             if text.contains("INTERRUPT") {
                 return Error::Cancelled;
+            }
+            if is_gone(&text) {
+                return Error::Moved;
             }
             if text.contains("Out of Memory") {
                 return Error::TooBig(self.limits.sql_memory.clone());

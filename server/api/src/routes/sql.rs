@@ -65,8 +65,10 @@ pub async fn run(
         Vec::new(),
     )?;
     // An earlier release knows nothing of what happens now.
-    let live = if common.as_of.is_none() { app.intake.live_tables() } else { Live::default() };
+    let now = common.as_of.is_none();
+    let intake = app.intake.clone();
     if streams(format) && common.limit.is_none() {
+        let live = if now { intake.live_tables() } else { Live::default() };
         return stream(&app, &serving, format, move |serving, cancel, give| {
             Ok(serving.copy.stream_sql((&request.query, &params, &live), format, cancel, give)?)
         })
@@ -78,7 +80,8 @@ pub async fn run(
     let limit = common.limit;
     let (body, truncated) = app
         .run_long(move || {
-            let mut answer = held.copy.run_sql(&request.query, &params, &live, &cancel)?;
+            let ask = |live: &Live| held.copy.run_sql(&request.query, &params, live, &cancel);
+            let mut answer = if now { intake.ask(ask)? } else { ask(&Live::default())? };
             if let Some(limit) = limit.filter(|limit| (*limit as usize) < answer.rows()) {
                 answer.truncate(limit as usize);
                 answer.truncated = true;

@@ -149,7 +149,8 @@ pub async fn topics(
             }
             let middle = from + Days::new(((end - from).num_days() / 2) as u64);
             let days = [from.to_string(), end.to_string(), middle.to_string()];
-            let found = read(&held.copy.topics(&live, named, days.each_ref().map(String::as_str))?);
+            let days = days.each_ref().map(String::as_str);
+            let found = read(&intake.ask(|live| held.copy.topics(live, named, days))?);
             let reader = intake.listening.as_ref().and_then(|listening| listening.reader());
             let name = |id: &str| {
                 let topics = reader.iter().flat_map(|reader| &reader.taxonomy().topics);
