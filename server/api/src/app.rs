@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bellwether_electorate::{Electorate, Filter};
+use bellwether_electorate::{Electorate, Filter, Where};
 use bellwether_lake::Lake;
 use bellwether_targeting::card::Limits;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -137,6 +137,11 @@ impl App {
         })))
     }
 
+    /// An error where a filter asks for what this process does not know.
+    pub(crate) fn may_ask(&self, filter: &Where) -> Result<(), ApiError> {
+        if filter.asks_for_ballots() { self.intake.knows_ballots() } else { Ok(()) }
+    }
+
     /// Makes a population's filter ready and works on it: on the spot where that takes some tenths of a millisecond,
     /// else on the engine's threads. `weight` is what the work does for each word of 64 voters, in word operations.
     pub(crate) async fn evaluate<T: Send + 'static>(
@@ -146,9 +151,7 @@ impl App {
         weight: usize,
         work: impl FnOnce(&Serving, &Electorate, &Filter) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        if population.filter.asks_for_ballots() {
-            self.intake.knows_ballots()?;
-        }
+        self.may_ask(&population.filter)?;
         if population::is_light(&population.filter) {
             let electorate = serving.electorate()?;
             let filter = population.compile(serving, electorate)?;

@@ -153,7 +153,7 @@ impl From<bellwether_delivery::Error> for ApiError {
         use bellwether_delivery::Error;
         match error {
             Error::Lake(error) => error.into(),
-            Error::NotDurable | Error::Stopped | Error::NotWiped(_) => {
+            Error::NotDurable | Error::Stopped | Error::NotReady | Error::NotWiped(_) => {
                 ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }
             Error::TooLarge { .. } => ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),

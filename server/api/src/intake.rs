@@ -1,6 +1,7 @@
 //! The gate's inside: delivery as the server holds it, and bodies cut into events.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ const SMALL: usize = 64 << 10;
 pub struct Intake {
     delivery: RwLock<Option<Arc<Delivery>>>,
     pub happenings: Arc<Happenings>,
+    /// The releases know what was delivered before this process began.
+    told: AtomicBool,
     /// None where nothing is taken in.
     pub listening: Option<Arc<Listening>>,
     /// The copy that another endpoint gets.
@@ -51,7 +54,13 @@ impl Intake {
 
     /// Of a process that takes nothing in.
     pub fn deaf() -> Intake {
-        Intake { delivery: RwLock::default(), happenings: Arc::default(), listening: None, mirror: None }
+        Intake {
+            delivery: RwLock::default(),
+            happenings: Arc::default(),
+            told: AtomicBool::new(false),
+            listening: None,
+            mirror: None,
+        }
     }
 
     pub fn delivery(&self) -> Result<Arc<Delivery>, ApiError> {
@@ -70,7 +79,8 @@ impl Intake {
     /// An error where ballots are asked for and this process knows of none because another one lands them: nobody must
     /// take that for nobody's having voted.
     pub fn knows_ballots(&self) -> Result<(), ApiError> {
-        match self.lands() {
+        let known = self.delivery().is_ok_and(|delivery| delivery.line("ballot.returned").is_some());
+        match self.lands() && known && self.told.load(Ordering::Acquire) {
             true => Ok(()),
             false => {
                 let detail = "ballots are landed by another process of this lake, or not yet; ask that one";
@@ -86,10 +96,10 @@ impl Intake {
         self.happenings.tell(serving, self);
     }
 
-    /// Knows the places of the newest release; where there is none yet, posts need not wait for them.
-    pub fn settle(&self, newest: Option<&Arc<Serving>>) {
+    /// Knows the places of the newest release; posts wait for the first.
+    pub fn settle(&self, newest: &Arc<Serving>) {
         let Some(listening) = &self.listening else { return };
-        if let Some(Err(error)) = newest.map(|serving| listening.know(serving)) {
+        if let Err(error) = listening.know(newest) {
             tracing::error!(error = %error.told(), "the places of a release are not known; those of the one before are");
         }
         listening.settle();
@@ -160,7 +170,10 @@ impl App {
 
     async fn tell_all(&self) {
         let intake = self.intake.clone();
-        let told = tokio::task::spawn_blocking(move || intake.happenings.tell_all(&intake));
+        let told = tokio::task::spawn_blocking(move || {
+            intake.happenings.tell_all(&intake);
+            intake.told.store(true, Ordering::Release);
+        });
         let _ = told.await;
     }
 

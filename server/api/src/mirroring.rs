@@ -138,15 +138,17 @@ impl Mirror {
         let mut wait = BACK_OFF.0;
         let known = self.copied().get(&line.name).map(|copied| copied.position);
         let mut position = known.unwrap_or(0);
-        // A mirror that is new begins with what the queue still holds.
-        if let Ok(first) = line.first().await
-            && first > position
-        {
-            self.change(&line.name, |copied| copied.missed |= known.is_some());
-            position = first;
-        }
         while !stop.is_cancelled() {
             line.hold(position);
+            // What is gone cannot be sent; a mirror that is new begins with what the queue still holds.
+            if let Ok(first) = line.first().await
+                && first > position
+            {
+                let lost = known.is_some() || position > 0;
+                self.change(&line.name, |copied| copied.missed |= lost);
+                position = first;
+                continue;
+            }
             let waiting = *durable.borrow_and_update() > position;
             let outcome = match waiting {
                 true => self.copy_some(&line, position).await,
@@ -176,7 +178,6 @@ impl Mirror {
                 () = stop.cancelled() => {}
             }
         }
-        line.hold(u64::MAX);
     }
 
     /// Sends what follows a position. Gives the position behind it, and how many events that was.

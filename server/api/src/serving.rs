@@ -302,7 +302,7 @@ impl Releases {
         }
         let serving = self.open(latest).await?;
         let (intake, newest) = (self.intake.clone(), serving.clone());
-        tokio::task::spawn_blocking(move || intake.settle(Some(&newest))).await?;
+        tokio::task::spawn_blocking(move || intake.settle(&newest)).await?;
         tracing::info!(release = %serving.release.id, "serving a new release");
         metrics::gauge!("bellwether_release").set(serving.release.number() as f64);
         let before = self.current.write().ok().and_then(|mut current| current.replace(serving));
@@ -335,7 +335,6 @@ impl Releases {
         if self.refresh().await.is_ok() {
             self.sweep().await;
         }
-        self.intake.settle(None);
         while !stop.is_cancelled() {
             if let Err(error) = self.refresh().await {
                 tracing::error!(?error, "cannot serve the newest release; the one before is served on");

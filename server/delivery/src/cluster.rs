@@ -44,6 +44,8 @@ const FETCHED: usize = 8;
 const MISSING: Duration = Duration::from_secs(5);
 /// Bytes of a message beside its packed records, at most.
 const ENVELOPE: usize = 4 << 10;
+/// So many times smaller can records be packed, at most.
+const MOST_PACKED: usize = 256;
 /// Bytes before the records of a message: how many records there are, and bytes unpacked.
 const HEAD: usize = 8;
 
@@ -360,36 +362,48 @@ impl Shared {
         let batch = match kept {
             Some(batch) => batch,
             None => match self.stream.get_raw_message(number).await {
-                // What somebody else put there is an event as good as it can be read.
-                Ok(message) => Arc::new(unpack(&message.payload).unwrap_or_else(|| {
-                    let mut foreign = Batch::default();
-                    foreign.push(crate::now(), &message.payload);
-                    foreign
-                })),
+                Ok(message) => read(&message),
                 Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
-                    let started = Instant::now();
-                    while self.ask().await?.first <= number {
-                        if started.elapsed() > MISSING {
-                            tracing::error!(
-                                stream = self.subject,
-                                number,
-                                "a message is not in the stream any more; somebody deleted it"
-                            );
-                            return Ok(None);
-                        }
-                        tokio::time::sleep(GLANCE).await;
-                        if let Ok(message) = self.stream.get_raw_message(number).await
-                            && let Some(batch) = unpack(&message.payload)
-                        {
-                            return Ok(Some(Block { first: self.position(number), batch: Arc::new(batch) }));
-                        }
+                    match self.missing(number).await? {
+                        Some(batch) => batch,
+                        None => return Ok(None),
                     }
-                    return Ok(None);
                 }
                 Err(error) => return Err(failed("fetch events from the cluster")(error.into())),
             },
         };
         Ok(Some(Block { first: self.position(number), batch }))
+    }
+
+    /// A message that was not found: none where it was trimmed, or where the stream says for a while that it has it and
+    /// gives it not. A leader that was cut off knows less than the stream; it is asked until there is another one.
+    async fn missing(&self, number: u64) -> Result<Option<Arc<Batch>>, Error> {
+        let started = Instant::now();
+        loop {
+            let told = self.ask().await?;
+            if told.first > number {
+                return Ok(None);
+            }
+            match self.stream.get_raw_message(number).await {
+                Ok(message) => return Ok(Some(read(&message))),
+                Err(error) if error.kind() != RawMessageErrorKind::NoMessageFound => {
+                    return Err(failed("fetch events from the cluster")(error.into()));
+                }
+                Err(error) if started.elapsed() > MISSING && told.last < number => {
+                    return Err(failed("fetch events from the cluster")(error.into()));
+                }
+                Err(_) if started.elapsed() > MISSING => {
+                    let stream = &self.subject;
+                    tracing::error!(
+                        stream,
+                        number,
+                        "a message is not in the stream any more; somebody deleted it"
+                    );
+                    return Ok(None);
+                }
+                Err(_) => tokio::time::sleep(GLANCE).await,
+            }
+        }
     }
 
     async fn read(&self, from: u64, most: usize) -> Result<Vec<Block>, Error> {
@@ -425,6 +439,11 @@ impl Shared {
 
     /// Forgets every message that lies whole before a position. True where nothing before it is left.
     async fn forget(&self, before: u64) -> Result<bool, Error> {
+        self.ask().await?;
+        if self.anew.load(Ordering::Acquire) {
+            // These numbers are other messages now.
+            return Ok(false);
+        }
         let (message, place) = self.place(before);
         let whole = match place {
             0 => true,
@@ -468,7 +487,7 @@ impl Queue for StreamQueue {
     fn ends(&self) -> BoxFuture<'_, Result<(u64, u64), Error>> {
         Box::pin(async move {
             let told = self.shared.ask().await?;
-            Ok((self.shared.position(told.first), self.shared.behind(told.last)))
+            Ok((self.shared.behind(told.first.saturating_sub(1)), self.shared.behind(told.last)))
         })
     }
 
@@ -482,8 +501,10 @@ impl Queue for StreamQueue {
 
     fn advance(&self, to: u64) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
+            let told = self.shared.ask().await?;
             let mut begun = *held(&self.shared.begun);
-            if !begun.1 {
+            // A base that puts the stream's end before what the table knows is that of a time before.
+            if !begun.1 || self.shared.place(to).0 > told.last {
                 // All that a new stream holds is behind what the table knows.
                 begun = (to.next_multiple_of(1 << PLACE), true);
                 let text = serde_json::to_vec(&Begun { made: self.shared.made.clone(), base: begun.0 });
@@ -494,8 +515,7 @@ impl Queue for StreamQueue {
                     .and_then(|()| std::fs::rename(path.with_extension("new"), &path));
                 written.map_err(fail)?;
                 *held(&self.shared.begun) = begun;
-                let last = held(&self.shared.told).last;
-                self.shared.durable.send_replace(self.shared.behind(last));
+                self.shared.durable.send_replace(self.shared.behind(told.last));
             }
             Ok(())
         })
@@ -529,11 +549,23 @@ fn pack(batch: &Batch) -> Vec<u8> {
     message
 }
 
+/// The records of a message. What somebody else put there is an event as good as it can be read, of the time at which it
+/// came.
+fn read(message: &async_nats::jetstream::message::StreamMessage) -> Arc<Batch> {
+    Arc::new(unpack(&message.payload).unwrap_or_else(|| {
+        let mut foreign = Batch::default();
+        foreign.push(message.time.unix_timestamp().max(0) as u64 * 1000, &message.payload);
+        foreign
+    }))
+}
+
 fn unpack(message: &[u8]) -> Option<Batch> {
     let word = |at: usize| Some(u32::from_le_bytes(message.get(at..at + 4)?.try_into().ok()?));
     let (count, length, stored) = (word(0)?, word(4)? as usize, message.get(HEAD..)?);
     let records = match length == stored.len() {
         true => stored.to_vec(),
+        // More than it can be packed to is no message of ours.
+        false if length > stored.len().saturating_mul(MOST_PACKED) => return None,
         false => lz4_flex::block::decompress(stored, length).ok()?,
     };
     Batch::from_bytes(records, count)

@@ -87,6 +87,8 @@ pub enum Error {
     Sealed,
     #[error("the queue of {0} could not be emptied in time; ask again")]
     NotWiped(String),
+    #[error("what is derived of these events cannot be yet; ask again")]
+    NotReady,
     #[error("the server is stopping")]
     Stopped,
     #[error("another process delivers from {}", path.display())]
@@ -260,7 +262,11 @@ impl Delivery {
                 self.leave_journal(&folder.join("queue"), &event_type).await?;
                 Arc::new(cluster.queue(&event_type.name, linger, self.bite, &folder).await?)
             }
-            None => Arc::new(Journal::open(&folder.join("queue"), linger, self.bite)?),
+            None => {
+                // A stream that is used again later begins behind what lands from here on.
+                let _ = std::fs::remove_file(folder.join("stream.json"));
+                Arc::new(Journal::open(&folder.join("queue"), linger, self.bite)?)
+            }
         };
         if self.settings.gate_only {
             let (name, line) = (event_type.name.clone(), Line::new(event_type, queue, Neighbours::default()));

@@ -233,6 +233,14 @@ impl Worker {
 
     /// Writes the hours of a range anew as the type reads events now. Gives the rows that were written.
     pub(crate) fn rebuild(&mut self, from: &str, to: &str, runtime: &Handle) -> Result<usize, Error> {
+        // What is derived would be lost where it cannot be derived yet.
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !self.line.is_ready() {
+            if Instant::now() > patience {
+                return Err(Error::NotReady);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let (plan, mut count) = (self.line.plan(), 0);
         self.table.grow(plan.event_type.stored());
         for (hour, files) in self.hours_of(Which::Events, runtime)? {

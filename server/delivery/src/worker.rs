@@ -179,7 +179,8 @@ impl Worker {
             let waiting = *durable.borrow_and_update() > self.position;
             let due = landed.elapsed() >= pace || self.line.is_hurried() || stopping;
             // What is derived of events may need what is still being made ready.
-            let waiting = waiting && (stopping || self.line.is_ready());
+            let ready = self.line.is_ready() || self.line.wants_wiped() > 0;
+            let waiting = waiting && ready;
             if waiting && (due || self.queue.backlog(self.position) >= FULL) {
                 match self.land_some(runtime) {
                     Ok(()) => {
@@ -214,7 +215,7 @@ impl Worker {
             runtime.block_on(async {
                 tokio::select! {
                     _ = durable.changed(), if !waiting => {}
-                    () = tokio::time::sleep(if !self.line.is_ready() { READY_GLANCE } else if waiting { pace.saturating_sub(landed.elapsed()) } else { IDS_FOR }) => {}
+                    () = tokio::time::sleep(if !ready { READY_GLANCE } else if waiting { pace.saturating_sub(landed.elapsed()) } else { IDS_FOR }) => {}
                     () = self.line.wanted() => {}
                     () = stop.cancelled() => {}
                 }
@@ -246,7 +247,8 @@ impl Worker {
         self.spilled = Instant::now();
         // Who copies the queue elsewhere may be a little behind.
         let held = self.line.held_from();
-        let kept = held < self.position && self.queue.backlog(held) < HELD;
+        let behind = self.queue.backlog(held).saturating_sub(self.queue.backlog(self.position));
+        let kept = held < self.position && behind < HELD;
         runtime.block_on(self.queue.trim(if kept { held } else { self.position }))
     }
 

@@ -85,10 +85,11 @@ pub async fn erase(
     }
     // The record says that somebody was erased, not who.
     caller.record(&app, "live", json!({"erased": persons.len()}), None, Vec::new())?;
-    let rows = delivery.erase(persons, texts).await? as u64;
+    let erased = delivery.erase(persons, texts).await;
     if let Some(voter) = who.voter_id {
         let happenings = app.intake.happenings.clone();
         app.run(move || happenings.forget(&voter, who.state.as_deref())).await?;
     }
+    let rows = erased? as u64;
     Ok(Json(Erased { rows }))
 }

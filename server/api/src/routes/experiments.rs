@@ -93,6 +93,7 @@ pub async fn start(
         seed: u64::from(request.seed),
     };
     let serving = app.serving(as_of.as_deref()).await?;
+    app.may_ask(&population.filter)?;
     let (held, keys) = (serving.clone(), design.strata.clone());
     let population = app
         .run(move || {

@@ -297,6 +297,7 @@ pub async fn start(
     let (filter, as_of) = population_of(&app, &request.filter, request.universe.as_deref(), &common)?;
     let population = Population::read(&filter, &caller)?;
     let serving = app.serving(as_of.as_deref()).await?;
+    app.may_ask(&population.filter)?;
     let held = serving.clone();
     let request = app
         .run(move || {

@@ -156,7 +156,7 @@ pub async fn topics(
                 let topics = reader.iter().flat_map(|reader| &reader.taxonomy().topics);
                 topics.into_iter().find(|topic| topic.id == id).map(|topic| (topic.name.clone(), topic.cap))
             };
-            Ok(told(&found, by, least, name))
+            Ok(told(&found, by, least, middle, name))
         })
         .await?;
     // Posts come at any moment: what is kept of an answer is named by what it says.
@@ -208,6 +208,7 @@ fn told(
     found: &HashMap<String, Found>,
     by: By,
     least: f64,
+    middle: NaiveDate,
     name: impl Fn(&str) -> Option<(String, Option<u32>)>,
 ) -> Vec<Value> {
     let none = Found::default();
@@ -217,6 +218,7 @@ fn told(
         let [before, now] = of.halves;
         // One half alone would tell the other: the whole less itself.
         let halves = [before, now].iter().all(|half| half.authors >= least || half.posts == 0.0);
+        let periods = periods(&of.days, &all.days, by, least, middle);
         let (change, z) = compared(of, all);
         let (name, cap) = name(topic).unwrap_or_else(|| (topic.clone(), None));
         rows.push((
@@ -234,7 +236,7 @@ fn told(
                 "change": change.filter(|_| halves).map(|change| round(change, 2)),
                 "z": z.filter(|_| halves).map(|z| round(z, 1)),
                 "rising": halves && z.is_some_and(|z| z >= 2.0),
-                "periods": periods(&of.days, &all.days, by, least),
+                "periods": periods,
             }),
         ));
     }
@@ -245,13 +247,14 @@ fn told(
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// A topic's periods. Those with fewer authors than may be told of are null, and where that is one alone, the next smallest
-/// too: it would be the whole less the others.
+/// A topic's periods. Those with fewer authors than may be told of are null, and where that is one alone, of a half or of all, the
+/// next smallest too: it would be the sum less the others.
 fn periods(
     days: &BTreeMap<NaiveDate, Figures>,
     all: &BTreeMap<NaiveDate, Figures>,
     by: By,
     least: f64,
+    middle: NaiveDate,
 ) -> Vec<Value> {
     let mut periods: BTreeMap<NaiveDate, (f64, f64, f64)> = BTreeMap::new();
     for (day, figures) in all {
@@ -266,9 +269,18 @@ fn periods(
     let few = |period: &(f64, f64, f64)| period.0 > 0.0 && period.1 < least;
     let mut hidden: Vec<NaiveDate> =
         periods.iter().filter(|(_, period)| few(period)).map(|(start, _)| *start).collect();
-    if hidden.len() == 1 {
-        let others = periods.iter().filter(|(start, period)| period.0 > 0.0 && !hidden.contains(start));
-        hidden.extend(others.min_by(|one, other| one.1.0.total_cmp(&other.1.0)).map(|(start, _)| *start));
+    // Of each half, whose sum may be told, and of all of them.
+    let early = |start: &NaiveDate| *start < middle;
+    let late = |start: &NaiveDate| *start >= middle;
+    let parts: [&dyn Fn(&NaiveDate) -> bool; 3] = [&early, &late, &|_| true];
+    for part in parts {
+        if hidden.iter().filter(|start| part(start)).count() != 1 {
+            continue;
+        }
+        let others =
+            periods.iter().filter(|(start, period)| part(start) && period.0 > 0.0 && !hidden.contains(start));
+        let smallest = others.min_by(|one, other| one.1.0.total_cmp(&other.1.0)).map(|(start, _)| *start);
+        hidden.extend(smallest);
     }
     periods
         .into_iter()
