@@ -354,7 +354,22 @@ pub fn answer(receipt: &Receipt) -> Response {
         () if receipt.accepted > 0 && receipt.accepted == receipt.unreadable => StatusCode::BAD_REQUEST,
         () => StatusCode::ACCEPTED,
     };
-    let mut response = (status, Json(receipt)).into_response();
+    let mut response = match status {
+        StatusCode::ACCEPTED => (status, Json(receipt)).into_response(),
+        // What was not taken in is told as every problem is, with the receipt's figures beside.
+        status => {
+            let mut problem = serde_json::to_value(receipt).unwrap_or_default();
+            problem["type"] = "about:blank".into();
+            problem["title"] = status.canonical_reason().into();
+            problem["status"] = status.as_u16().into();
+            problem["detail"] = match status {
+                StatusCode::TOO_MANY_REQUESTS => "some types take no more just now; see refused".into(),
+                _ => "nothing in it is an event of a type that is known; it is kept as a dead letter".into(),
+            };
+            let media = [(header::CONTENT_TYPE, "application/problem+json")];
+            (status, media, Json(problem).into_response().into_body()).into_response()
+        }
+    };
     if let Some(seconds) = receipt.refused.values().map(|refused| refused.retry_after).max() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
