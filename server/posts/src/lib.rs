@@ -170,7 +170,7 @@ mod tests {
             reader.read(&Post { text, stated_language, stated_place }, &places)
         };
         let reading = read(
-            "I love our health care system, it is wonderful for everyone!",
+            "I love our health care system, it is wonderful for everyone who lives here and for those who work in it!",
             None,
             Some("Denver, Colorado"),
         );
@@ -180,7 +180,11 @@ mod tests {
         );
         assert!(reading.tone > Some(0.5));
         assert_eq!(reading.place.expect("a place").place, "Denver, CO");
-        let spanish = read("La salud de nuestros hijos es lo más importante para todos nosotros", None, None);
+        let spanish = read(
+            "La salud de nuestros hijos es lo más importante para todos nosotros, y por eso queremos que los médicos tengan el tiempo que necesitan",
+            None,
+            None,
+        );
         assert_eq!((spanish.language.as_deref(), spanish.topics.len(), spanish.tone), (Some("es"), 1, None));
         // Too short to tell: what the author states.
         assert_eq!(read("ok", Some("pt-BR"), None).language.as_deref(), Some("pt"));
