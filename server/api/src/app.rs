@@ -15,7 +15,7 @@ use crate::config::ServeArgs;
 use crate::disclosure::Disclosure;
 use crate::entrance::Tally;
 use crate::error::ApiError;
-use crate::following::{Feeds, Following};
+use crate::following::Following;
 use crate::intake::Intake;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
@@ -56,7 +56,7 @@ pub struct Parts {
     pub(crate) tally: Tally,
     pub(crate) matches: Matches,
     pub(crate) intake: Arc<Intake>,
-    pub(crate) following: Feeds,
+    pub(crate) following: Arc<Following>,
     /// Tells this process's requests from those of another one.
     pub(crate) process: u64,
     engine: Arc<Engine>,

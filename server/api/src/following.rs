@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bellwether_delivery::sources::social::jetstream_event;
@@ -234,9 +234,6 @@ fn address(feed: &Feed, cursor: Option<i64>) -> Url {
     drop(query);
     address
 }
-
-/// The feeds, shared by those who follow and those who tell.
-pub type Feeds = Arc<Following>;
 
 #[cfg(test)]
 mod tests {

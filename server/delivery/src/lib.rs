@@ -89,7 +89,7 @@ pub enum Error {
     NotWiped(String),
     #[error("what is derived of these events cannot be yet; ask again")]
     NotReady,
-    #[error("the server is stopping")]
+    #[error("nothing is landed here: the server is stopping, or it only takes events in")]
     Stopped,
     #[error("another process delivers from {}", path.display())]
     InUse { path: PathBuf },

@@ -7,7 +7,7 @@ mod words;
 
 use whatlang::Lang;
 
-pub use places::{Found, From, Gazetteer, Place};
+pub use places::{Found, Gazetteer, Source};
 pub use topics::{Taxonomy, Topic};
 
 /// Letters that a text must have before its language is told from them alone.

@@ -16,30 +16,28 @@ const LONGEST_NAME: usize = 4;
 /// Words before a city that a post is from, or about.
 const BEFORE: [&str; 6] = ["in", "from", "at", "near", "around", "across"];
 
-/// How a place was said.
+/// Where a place was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Source {
     Stated,
     Mentioned,
 }
 
-impl From {
+impl Source {
     pub fn name(self) -> &'static str {
         match self {
-            From::Stated => "stated",
-            From::Mentioned => "mentioned",
+            Source::Stated => "stated",
+            Source::Mentioned => "mentioned",
         }
     }
 }
 
-/// A place: a city or county (`Denver, CO`, `Jefferson County, CO`), or a state (`CO`).
-pub type Place = String;
-
 /// A place that was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    pub place: Place,
-    pub from: From,
+    /// A city or county (`Denver, CO`, `Jefferson County, CO`), or a state (`CO`).
+    pub place: String,
+    pub from: Source,
     /// From 0 to 1.
     pub confidence: f64,
 }
@@ -75,7 +73,7 @@ impl Gazetteer {
     /// The place that an author states.
     pub fn stated(&self, text: &str) -> Option<Found> {
         let words = words(text);
-        let found = |place: Place, confidence| Some(Found { place, from: From::Stated, confidence });
+        let found = |place: String, confidence| Some(Found { place, from: Source::Stated, confidence });
         for start in 0..words.len() {
             for length in (1..=LONGEST_NAME.min(words.len() - start)).rev() {
                 let behind = state_at(&words, start + length);
@@ -126,7 +124,7 @@ impl Gazetteer {
                 if let Some((place, confidence)) = found
                     && best.as_ref().is_none_or(|best| best.confidence < confidence)
                 {
-                    best = Some(Found { place, from: From::Mentioned, confidence });
+                    best = Some(Found { place, from: Source::Mentioned, confidence });
                 }
                 break;
             }

@@ -13,6 +13,7 @@ mod members;
 mod pieces;
 mod rows;
 mod session;
+mod topics;
 mod workshop;
 
 pub mod questions;

@@ -70,7 +70,8 @@ pub struct HourOfType {
     pub late: u64,
     /// Events of this hour that came after it was closed: the correction to what it told.
     pub corrections: u64,
-    /// A sum over what landed, byte by byte, that two ends which were sent the same share; told to keys that may load.
+    /// A sum over what was neither dead nor a duplicate, byte by byte, that two ends which were sent the same share; told to keys
+    /// that may load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
     /// Whether received is landed, dead, duplicate and deleted together.
