@@ -484,8 +484,10 @@ fn field(
 }
 
 /// Documents of the types that are shipped.
-const SHIPPED: [&str; 9] = [
+const SHIPPED: [&str; 11] = [
     include_str!("../events/contact.door.json"),
+    include_str!("../events/door.report.json"),
+    include_str!("../events/voter.preference.json"),
     include_str!("../events/contact.phone.json"),
     include_str!("../events/contact.text.json"),
     include_str!("../events/social.post.json"),

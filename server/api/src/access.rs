@@ -102,6 +102,9 @@ pub fn needed(method: &Method, route: &str) -> Right {
     match route {
         "/v1/health/live" | "/v1/health/ready" | "/v1/openapi.json" => Right::Nothing,
         route if route.starts_with("/docs") => Right::Nothing,
+        // The pages hold nothing; a link of a turf is the right to its list.
+        route if ["/walk/", "/turfs/", "/v1/walks/"].iter().any(|of| route.starts_with(of)) => Right::Nothing,
+        route if route.starts_with("/v1/turf") => Right::Persons,
         "/v1/jobs/{id}"
         | "/v1/jobs/{id}/events"
         | "/v1/tables"

@@ -25,6 +25,8 @@ use crate::mirroring::Mirror;
 use crate::population::{self, Population};
 use crate::serving::{Releases, Serving};
 use crate::state::StateFolder;
+use crate::turfs::lists::Rows;
+use crate::turfs::store::TurfStore;
 
 /// The running server.
 #[derive(Clone)]
@@ -56,6 +58,10 @@ pub struct Parts {
     pub(crate) tally: Tally,
     pub(crate) matches: Matches,
     pub(crate) intake: Arc<Intake>,
+    pub(crate) turfs: Arc<TurfStore>,
+    pub(crate) turf_rows: Rows,
+    /// Held by the cut that is being made.
+    pub(crate) cutting: tokio::sync::Mutex<()>,
     pub(crate) following: Arc<Following>,
     /// Tells this process's requests from those of another one.
     pub(crate) process: u64,
@@ -121,6 +127,9 @@ impl App {
             keys: Keys::open(state.clone())?,
             audit: Audit::new(state.path(AUDIT)),
             disclosure,
+            turfs: Arc::new(TurfStore::open(state.clone())?),
+            turf_rows: Rows::default(),
+            cutting: Default::default(),
             state,
             releases: Arc::new(releases),
             jobs: Jobs::default(),
@@ -174,6 +183,16 @@ impl App {
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         self.run_in(self.engine.seats.clone(), work).await
+    }
+
+    /// Runs work that asks a release, the newest without a name.
+    pub(crate) async fn run_with_release<T: Send + 'static>(
+        &self,
+        as_of: Option<&str>,
+        work: impl FnOnce(&App, &Serving) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (app, serving) = (self.clone(), self.serving(as_of).await?);
+        self.run(move || work(&app, &serving)).await
     }
 
     /// Runs callers' SQL and long lists, in seats of their own.

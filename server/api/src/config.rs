@@ -131,6 +131,11 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub state: StateArgs,
 
+    /// Where phones reach this server, for the links and codes of door lists: https://doors.example.org. Without it the
+    /// address that a request came to.
+    #[arg(long)]
+    pub public_url: Option<String>,
+
     /// Counts of fewer voters are not shown to roles without a right to persons.
     #[arg(long, default_value_t = 10)]
     pub small_cell: u64,

@@ -39,6 +39,10 @@ impl ApiError {
         ApiError { status, detail: detail.into(), private: None, faults: Vec::new(), retry_after: None }
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub fn bad_request(detail: impl Into<String>) -> ApiError {
         ApiError::of_status(StatusCode::BAD_REQUEST, detail)
     }

@@ -10,6 +10,8 @@ use bellwether_electorate::Happening;
 use crate::error::ApiError;
 use crate::intake::Intake;
 use crate::serving::Serving;
+use crate::turfs::Member;
+use crate::turfs::progress::Walked;
 
 /// The releases that are served, and what must be told to them yet.
 #[derive(Default)]
@@ -19,6 +21,8 @@ pub struct Happenings {
     erased: Mutex<Vec<(String, Option<String>)>>,
     /// Something could not be told: all of it is to be told again.
     untold: AtomicBool,
+    /// What was recorded on door lists.
+    pub walked: Walked,
 }
 
 impl Happenings {
@@ -47,6 +51,28 @@ impl Happenings {
             erased.iter().try_for_each(|(voter, state)| unhappened(serving, voter, state.as_deref()))
         };
         self.note(serving, told());
+        self.read_walks(serving, intake);
+    }
+
+    /// Takes up all that was recorded on door lists.
+    fn read_walks(&self, serving: &Serving, intake: &Intake) {
+        let read = intake.ask(|live| {
+            let has = |name: &str| live.tables.iter().any(|table| table.shown.name == name);
+            if has("event_contact_door") {
+                serving.copy.walked(live, |list, (state, voter), result, answers, at| {
+                    self.walked.recorded(list, member(state, voter), result, answers, at);
+                })?;
+            }
+            if has("event_door_report") {
+                serving.copy.door_reports(live, |(state, voter), report, details, at| {
+                    self.walked.reported(member(state, voter), report, details, at);
+                })?;
+            }
+            Ok(())
+        });
+        let erased = self.erased.lock().map(|erased| erased.clone()).unwrap_or_default();
+        erased.iter().for_each(|(voter, state)| self.walked.forget(voter, state.as_deref()));
+        self.note(serving, read);
     }
 
     /// Tells every release all that is in the tables.
@@ -71,6 +97,7 @@ impl Happenings {
         if let Ok(mut erased) = self.erased.lock() {
             erased.push((voter.to_string(), state.map(str::to_string)));
         }
+        self.walked.forget(voter, state);
         self.servings().iter().try_for_each(|serving| unhappened(serving, voter, state))
     }
 }
@@ -83,13 +110,22 @@ fn unhappened(serving: &Serving, voter: &str, state: Option<&str>) -> Result<(),
 }
 
 /// What is wanted of a contact, and of a ballot.
-const CONTACT: [&str; 3] = ["voter_id", "state", "result"];
+const CONTACT: [&str; 5] = ["voter_id", "state", "result", "list_id", "answers"];
 const BALLOT: [&str; 4] = ["voter_id", "state", "election", "status"];
+/// What is wanted of a voter's wish, and of a report.
+const WISH: [&str; 3] = ["voter_id", "state", "contact"];
+const REPORT: [&str; 4] = ["voter_id", "state", "report", "details"];
+
+fn member(state: &str, voter: &str) -> Member {
+    Member { state: state.to_ascii_uppercase(), voter_id: voter.to_string() }
+}
 
 impl Watcher for Happenings {
     fn watches(&self, event_type: &str) -> Option<&'static [&'static str]> {
         match event_type {
             "ballot.returned" => Some(&BALLOT),
+            "voter.preference" => Some(&WISH),
+            "door.report" => Some(&REPORT),
             contact if contact.starts_with("contact.") => Some(&CONTACT),
             _ => None,
         }
@@ -99,6 +135,21 @@ impl Watcher for Happenings {
         let text = |of: usize, field: usize| landed[of].texts[field].as_deref();
         let named: Vec<(&str, Option<&str>)> =
             (0..landed.len()).map(|at| (text(at, 0).unwrap_or_default(), text(at, 1))).collect();
+        for at in 0..landed.len() {
+            let (of, moment) = (member(text(at, 1).unwrap_or(""), named[at].0), landed[at].occurred);
+            match (event_type, text(at, 2)) {
+                ("door.report", Some(report)) => self.walked.reported(of, report, text(at, 3), moment),
+                ("contact.door", Some(result)) => {
+                    if let Some(list) = text(at, 3) {
+                        self.walked.recorded(list, of, result, text(at, 4), moment);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if event_type == "door.report" {
+            return;
+        }
         let tell = |serving: &Serving| -> Result<(), ApiError> {
             let rows = serving.copy.rows_of(&named)?;
             serving.electorate()?.happened(rows.iter().filter_map(|(at, row)| {
@@ -114,6 +165,10 @@ impl Watcher for Happenings {
                                 at: (occurred, landed[*at].received as i64),
                             },
                         )
+                    }
+                    "voter.preference" => {
+                        let leave_alone = text(*at, 2)? == bellwether_warehouse::happenings::LEAVE_ALONE;
+                        (*row, Happening::Wish { leave_alone, at: occurred })
                     }
                     _ => {
                         let day = occurred.div_euclid(86_400_000_000) as i32;

@@ -36,6 +36,7 @@ mod serving;
 mod shapes;
 mod state;
 mod streaming;
+mod turfs;
 mod universe;
 
 pub use router::{openapi, serve};

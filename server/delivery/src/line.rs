@@ -23,7 +23,7 @@ use crate::worker::Worker;
 /// An event that has just landed, for those who keep count of what is known this very second.
 #[derive(Debug, Clone)]
 pub struct Landed {
-    /// The fields that were asked for, private ones too.
+    /// The fields that were asked for, private ones too; what is no text as JSON.
     pub texts: Vec<Option<String>>,
     /// Microseconds since 1970.
     pub occurred: i64,
@@ -33,7 +33,7 @@ pub struct Landed {
 
 /// Is told of every batch that has landed, of the types that it watches, before anybody is told that it has.
 pub trait Watcher: Send + Sync {
-    /// The text fields that it wants of a type's events; none where it does not watch the type.
+    /// The fields that it wants of a type's events, texts as they are and others as JSON; none where it does not watch the type.
     fn watches(&self, event_type: &str) -> Option<&'static [&'static str]>;
     fn landed(&self, event_type: &str, landed: &[Landed]);
 }
@@ -334,7 +334,7 @@ impl Landed {
     pub(crate) fn new(wanted: &[Option<usize>], event: &Event, occurred: i64, received: u64) -> Landed {
         let text = |at: &Option<usize>| match &event.values[(*at)?] {
             Value::Text(text) => Some(text.to_string()),
-            _ => None,
+            _ => event.raw[(*at)?].map(str::to_string),
         };
         Landed { texts: wanted.iter().map(text).collect(), occurred, received }
     }

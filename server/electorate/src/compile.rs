@@ -259,8 +259,8 @@ impl Compiler<'_> {
         if let Ok(happenings) = electorate.happenings.read() {
             let asked =
                 |code: u8| results.is_empty() || results.contains(&CONTACT_RESULTS[code as usize].into());
-            for (row, code, day) in &happenings.contacts {
-                if *day >= since && asked(*code) {
+            for (row, contacts) in &happenings.contacts {
+                if contacts.iter().any(|(code, day)| *day >= since && asked(*code)) {
                     words[*row as usize / 64] |= 1 << (row % 64);
                 }
             }

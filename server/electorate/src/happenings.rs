@@ -1,7 +1,7 @@
 //! What happened since the release: contacts and ballots that were delivered, beside what the release knows. They hold from
 //! the moment in which they are told, in every filter that is made ready after it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use bellwether_schema::ids::CONTACT_RESULTS;
 
@@ -20,13 +20,17 @@ pub enum Happening<'a> {
     /// A ballot of an election, what became of it (accepted, where nothing is said), and when: the moment in microseconds
     /// since 1970, and when it was told in milliseconds.
     Ballot { election: &'a str, status: Option<&'a str>, at: (i64, i64) },
+    /// The voter wants to be left alone, or no longer; the last word counts. The moment in microseconds since 1970.
+    Wish { leave_alone: bool, at: i64 },
 }
 
 /// What happened, by the rows of voters.
 #[derive(Debug, Default)]
 pub(crate) struct Happenings {
-    /// Row, place of the result in `CONTACT_RESULTS`, day.
-    pub contacts: HashSet<(u32, u8, i32)>,
+    /// By row: place of the result in `CONTACT_RESULTS`, day.
+    pub contacts: HashMap<u32, Vec<(u8, i32)>>,
+    /// By row: whether the voter wants to be left alone, and when that was said.
+    wishes: HashMap<u32, (i64, bool)>,
     ballots: HashMap<String, Ballots>,
     /// How often anything has changed.
     changes: u64,
@@ -64,6 +68,25 @@ impl Ballots {
     }
 }
 
+impl Happenings {
+    /// Whether a voter wants to be left alone.
+    pub fn wants_peace(&self, row: u32) -> bool {
+        self.wishes.get(&row).is_some_and(|(_, leave_alone)| *leave_alone)
+    }
+
+    /// Whether a voter's ballot for an election came back and was not refused.
+    pub fn has_returned(&self, row: u32, election: &str) -> bool {
+        let Some(ballots) = self.ballots.get(election) else { return false };
+        let held = |bits: &Vec<u64>| bits.get(row as usize / 64).is_some_and(|word| word >> (row % 64) & 1 == 1);
+        RETURNED.iter().any(|status| held(&ballots.by_status[*status]))
+    }
+
+    /// Elections of which any ballot is known.
+    pub fn elections(&self) -> impl Iterator<Item = &String> {
+        self.ballots.keys()
+    }
+}
+
 impl Electorate {
     /// Takes up what happened to voters, by their rows. The same once more changes nothing.
     pub fn happened<'a>(&self, what: impl Iterator<Item = (u32, Happening<'a>)>) {
@@ -72,8 +95,19 @@ impl Electorate {
             match happening {
                 Happening::Contact { result, day } => {
                     if let Some(result) = CONTACT_RESULTS.iter().position(|known| *known == result) {
-                        let new = happenings.contacts.insert((row, result as u8, day));
-                        happenings.changes += u64::from(new);
+                        let known = happenings.contacts.entry(row).or_default();
+                        if !known.contains(&(result as u8, day)) {
+                            known.push((result as u8, day));
+                            happenings.changes += 1;
+                        }
+                    }
+                }
+                Happening::Wish { leave_alone, at } => {
+                    let wish = happenings.wishes.entry(row).or_insert((i64::MIN, false));
+                    // Of two words of one moment the one that protects counts.
+                    if (at, leave_alone) > *wish {
+                        *wish = (at, leave_alone);
+                        happenings.changes += 1;
                     }
                 }
                 Happening::Ballot { election, status, at } => {
@@ -97,7 +131,8 @@ impl Electorate {
     pub fn unhappened(&self, row: u32) {
         let Ok(mut happenings) = self.happenings.write() else { return };
         happenings.changes += 1;
-        happenings.contacts.retain(|(of, ..)| *of != row);
+        happenings.contacts.remove(&row);
+        happenings.wishes.remove(&row);
         for ballots in happenings.ballots.values_mut() {
             ballots.newest.remove(&row);
             ballots.clear(row);

@@ -20,6 +20,7 @@ mod persons;
 mod prepared;
 mod sliced;
 mod split;
+mod suppression;
 
 use std::collections::HashMap;
 use std::sync::{OnceLock, RwLock};
@@ -40,6 +41,7 @@ pub use nearest::nearest;
 pub use persons::Together;
 pub use prepared::Filter;
 use sliced::Sliced;
+pub use suppression::{Rules, Suppressed};
 
 /// Codes of a column of texts, in the order of their first appearance; 0 is null.
 #[derive(Debug, Default)]

@@ -198,6 +198,11 @@ impl Answer {
         self.values(column, |array, row| array.as_binary_opt::<i32>().map(|array| array.value(row).to_vec()))
     }
 
+    /// A column of truths.
+    pub fn booleans(&self, column: &str) -> Vec<Option<bool>> {
+        self.values(column, |array, row| array.as_boolean_opt().map(|array| array.value(row)))
+    }
+
     fn values<T>(&self, column: &str, value: impl Fn(&dyn Array, usize) -> Option<T>) -> Vec<Option<T>> {
         let mut values = Vec::with_capacity(self.rows);
         for batch in &self.batches {

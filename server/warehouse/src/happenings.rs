@@ -13,6 +13,9 @@ use crate::{Copy, Error, Param};
 /// Begins the names of the tables of contacts.
 const CONTACTS: &str = "event_contact_";
 const BALLOTS: &str = "event_ballot_returned";
+const WISHES: &str = "event_voter_preference";
+/// The word of those who want to be left alone.
+pub const LEAVE_ALONE: &str = "do_not_contact";
 
 impl Copy {
     /// Tells an electorate of every contact and ballot that has landed in the live tables. Time grows with them.
@@ -36,6 +39,17 @@ impl Copy {
                 }));
             })?;
         }
+        if has(WISHES, &["voter_id", "state", "contact"]) {
+            self.each_live(include_str!("questions/live_wishes.sql"), live, |batch| {
+                let rows = batch.column_by_name("row");
+                let wish = texts(batch, "contact");
+                let times = batch.column_by_name("at").and_then(|array| array.as_primitive_opt::<Int64Type>());
+                electorate.happened((0..batch.num_rows()).filter_map(|place| {
+                    let leave_alone = wish(place)? == LEAVE_ALONE;
+                    Some((integer(rows, place)? as u32, Happening::Wish { leave_alone, at: times?.value(place) }))
+                }));
+            })?;
+        }
         if has(BALLOTS, &["voter_id", "state", "election", "status"]) {
             self.each_live(include_str!("questions/live_ballots.sql"), live, |batch| {
                 let rows = batch.column_by_name("row");
@@ -52,6 +66,44 @@ impl Copy {
             })?;
         }
         Ok(())
+    }
+
+    /// Reads what was recorded on door lists: list, state, voter, result, answers as JSON, moment in microseconds since 1970.
+    pub fn walked(
+        &self,
+        live: &Live,
+        mut take: impl FnMut(&str, (&str, &str), &str, Option<&str>, i64),
+    ) -> Result<(), Error> {
+        self.each_live(include_str!("questions/walked.sql"), live, |batch| {
+            let [list, voter, state, result, answers] =
+                ["list_id", "voter_id", "state", "result", "answers"].map(|name| texts(batch, name));
+            let at = batch.column_by_name("at");
+            for row in 0..batch.num_rows() {
+                if let (Some(list), Some(voter), Some(result), Some(moment)) =
+                    (list(row), voter(row), result(row), integer(at, row))
+                {
+                    take(list, (state(row).unwrap_or(""), voter), result, answers(row), moment);
+                }
+            }
+        })
+    }
+
+    /// Reads what canvassers found to be different: state, voter, report, details as JSON, moment.
+    pub fn door_reports(
+        &self,
+        live: &Live,
+        mut take: impl FnMut((&str, &str), &str, Option<&str>, i64),
+    ) -> Result<(), Error> {
+        self.each_live(include_str!("questions/door_reports.sql"), live, |batch| {
+            let [voter, state, report, details] =
+                ["voter_id", "state", "report", "details"].map(|name| texts(batch, name));
+            let at = batch.column_by_name("at");
+            for row in 0..batch.num_rows() {
+                if let (Some(voter), Some(report), Some(moment)) = (voter(row), report(row), integer(at, row)) {
+                    take((state(row).unwrap_or(""), voter), report, details(row), moment);
+                }
+            }
+        })
     }
 
     fn each_live(&self, sql: &str, live: &Live, mut take: impl FnMut(&RecordBatch)) -> Result<(), Error> {

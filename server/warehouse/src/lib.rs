@@ -5,7 +5,7 @@ mod answer;
 mod copy;
 mod features;
 mod gate;
-mod happenings;
+pub mod happenings;
 mod linkage;
 mod lists;
 mod live;

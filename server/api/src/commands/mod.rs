@@ -12,6 +12,7 @@ mod releases;
 mod serve;
 mod sql;
 mod study;
+mod tour;
 mod verify;
 
 use std::sync::Arc;
@@ -64,6 +65,8 @@ enum Command {
     /// Learn a model with its card, or an experiment's effect, from one CSV file.
     Study(study::StudyArgs),
 
+    /// Find the shortest round past the places of a file.
+    Tour(tour::TourArgs),
     /// Estimate a survey's answer for every area, from two CSV files.
     ///
     /// Multilevel regression and post-stratification: the survey says how areas and groups of people differ, the cells
@@ -109,6 +112,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Keys(args) => keys::run(&cli.lake, args).await,
             Command::Verify(args) => verify::run(&cli.lake, args).await,
             Command::Study(args) => study::run(args).await,
+            Command::Tour(args) => tour::run(args),
             Command::Opinion(args) => opinion::run(args).await,
             Command::Tables => {
                 print!("{}", bellwether_schema::catalog::document());

@@ -87,8 +87,12 @@ pub async fn erase(
     caller.record(&app, "live", json!({"erased": persons.len()}), None, Vec::new())?;
     let erased = delivery.erase(persons, texts).await;
     if let Some(voter) = who.voter_id {
-        let happenings = app.intake.happenings.clone();
-        app.run(move || happenings.forget(&voter, who.state.as_deref())).await?;
+        let (happenings, turfs) = (app.intake.happenings.clone(), app.turfs.clone());
+        app.run(move || {
+            turfs.erase(&voter, who.state.as_deref())?;
+            happenings.forget(&voter, who.state.as_deref())
+        })
+        .await?;
     }
     let rows = erased? as u64;
     Ok(Json(Erased { rows }))

@@ -12,6 +12,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::population::Population;
+use crate::turfs::Member;
 use crate::reply::{AsOf, Params, Segments, one_row};
 
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -21,14 +22,15 @@ pub struct VoterParams {
     pub state: Option<String>,
 }
 
-/// One voter as the state's file has it, with coordinate, districts, participation and scores.
+/// One voter as the state's file has it, with coordinate, districts, participation and scores; and, beside it,
+/// what canvassers reported.
 #[utoipa::path(
     get,
     path = "/v1/voters/{id}",
     tag = "voters",
     params(("id" = String, Path, description = "The state's own voter id"), VoterParams, AsOf),
     responses(
-        (status = 200, description = "voter, districts, history, scores"),
+        (status = 200, description = "voter, districts, history, scores, reports"),
         (status = 400, body = Problem),
         (status = 403, body = Problem),
         (status = 404, body = Problem)
@@ -44,6 +46,7 @@ pub async fn one(
 ) -> Result<Response, ApiError> {
     let serving = app.serving(as_of.as_of.as_deref()).await?;
     let population = Population::read(&Value::Null, &caller)?;
+    let engine = app.clone();
     let (asked, state) = (id.clone(), params.state.map(|state| state.to_uppercase()));
     let found = app
         .evaluate(&serving, population, 1 << 40, move |serving, electorate, filter| {
@@ -76,7 +79,13 @@ pub async fn one(
                 .map(|(model, scores)| (model.clone(), json!(scores[row as usize])))
                 .collect();
             let history = questions::history(&serving.copy, &asked, &state)?.json()?;
-            Ok(Some(json!({"voter": voter, "place": place, "districts": districts, "history": history, "scores": scores})))
+            // What canvassers found stands beside the record and changes nothing in it.
+            let member = Member { state, voter_id: asked.clone() };
+            let reports = engine.intake.happenings.walked.reports(std::iter::once(&member)).remove(&member);
+            Ok(Some(json!({
+                "voter": voter, "place": place, "districts": districts, "history": history, "scores": scores,
+                "reports": reports.unwrap_or_default(),
+            })))
         })
         .await?;
     let found = found.ok_or_else(|| ApiError::not_found("no such voter, or none that this key may see"))?;

@@ -1,0 +1,299 @@
+//! The universe as stops on the ground, cut into turfs.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use bellwether_electorate::{Electorate, Rules, Suppressed, Together};
+use bellwether_field::ground::Stop as GroundStop;
+use bellwether_field::nearby::Nearby;
+use bellwether_field::plane::Plane;
+use bellwether_field::{Turf as Walk, begin_near, cut, outline};
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+use crate::serving::Serving;
+use crate::turfs::request::TurfsRequest;
+use crate::turfs::{Member, Stop, Turf};
+
+/// A building whose stay takes more than this share of a turf is walked by several.
+const LARGEST_SHARE: f64 = 0.5;
+/// A start that is nearer than this, in metres, is walked to.
+const NEAR: f64 = 1_000.0;
+
+/// The people of a universe that may be visited, door by door.
+pub struct Doors {
+    stops: Vec<Door>,
+    /// Why others are not there.
+    pub suppressed: BTreeMap<String, u64>,
+}
+
+/// A door: an address, with its households.
+struct Door {
+    id: u64,
+    place: [f64; 2],
+    street: Option<String>,
+    number: Option<u32>,
+    wide: bool,
+    /// With the unit, as it is sorted by.
+    households: Vec<(Unit, Vec<Member>)>,
+}
+
+/// The type of a unit, its number as a number, and as it is written: 2 comes before 10.
+type Unit = (String, u32, String);
+
+/// Streets of these types are not crossed back and forth.
+const WIDE: [&str; 8] = ["BLVD", "HWY", "PKWY", "EXPY", "FWY", "TPKE", "PIKE", "STATE HWY"];
+/// What crossing a street is worth, in metres of detour.
+const CROSSING: [f32; 2] = [12.0, 80.0];
+
+impl Doors {
+    /// Reads the doors of the rows of a bitmap, without those who are suppressed and without the doors that are taken.
+    pub fn read(
+        serving: &Serving,
+        electorate: &Electorate,
+        bitmap: &[u64],
+        rules: &Rules,
+        taken: &HashSet<u64>,
+    ) -> Result<Doors, ApiError> {
+        let columns = [
+            "state", "voter_id", "confidential", "match_key", "house_number", "pre_direction", "street_name",
+            "street_type", "post_direction", "city", "zip", "unit_type", "unit_number",
+        ];
+        let columns = columns.map(str::to_string);
+        let rows = Electorate::rows_of(bitmap);
+        let answer = serving.copy.members(bitmap, &columns, 0, u64::MAX >> 24)?;
+        if answer.rows() != rows.len() {
+            return Err(ApiError::internal("the list has not as many rows as the filter has voters"));
+        }
+        let text = |name: &str| answer.texts(name);
+        let (states, voters, keys) = (text("state"), text("voter_id"), text("match_key"));
+        let confidential = answer.booleans("confidential");
+        let street_parts = ["pre_direction", "street_name", "street_type", "post_direction"].map(text);
+        let units = [text("unit_type"), text("unit_number")];
+        let (numbers, cities, zips) = (text("house_number"), text("city"), text("zip"));
+        let doors = electorate.together(Together::Door, &rows);
+        let households = electorate.together(Together::Household, &rows);
+        let mut suppressed: BTreeMap<String, u64> = BTreeMap::new();
+        let mut count = |why: &str| *suppressed.entry(why.to_string()).or_default() += 1;
+        let mut stops: Vec<Door> = Vec::new();
+        let (mut last_door, mut last_household) = (None, None);
+        for (at, row) in rows.iter().enumerate() {
+            if let Some(why) = electorate.suppressed(*row, confidential[at].unwrap_or(false), rules) {
+                count(why.name());
+                continue;
+            }
+            let (Some(place), Some(key)) = (electorate.point(*row), &keys[at]) else {
+                count("no_place");
+                continue;
+            };
+            let state = states[at].clone().unwrap_or_default();
+            let id = number_of(&state, key);
+            if taken.contains(&id) {
+                count("on_other_lists");
+                continue;
+            }
+            let member = Member { state, voter_id: voters[at].clone().unwrap_or_default() };
+            if last_door != Some(doors[at]) {
+                let street: Vec<&str> = street_parts.iter().filter_map(|part| part[at].as_deref()).collect();
+                let named = street_parts[1][at].is_some();
+                let within = |part: &Option<String>| part.clone().unwrap_or_default();
+                let street = named.then(|| format!("{}|{}|{}", street.join(" "), within(&cities[at]), within(&zips[at])));
+                let wide = street_parts[2][at].as_deref().is_some_and(|kind| WIDE.contains(&kind));
+                let number = numbers[at].as_deref().and_then(leading_number);
+                stops.push(Door { id, place, street, number, wide, households: Vec::new() });
+                last_household = None;
+            }
+            let door = stops.last_mut().expect("a door was begun");
+            if last_household != Some(households[at]) {
+                let [kind, number] = units.each_ref().map(|part| part[at].clone().unwrap_or_default());
+                let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+                door.households.push(((kind, digits.parse().unwrap_or(0), number), Vec::new()));
+            }
+            door.households.last_mut().expect("a household was begun").1.push(member);
+            (last_door, last_household) = (Some(doors[at]), Some(households[at]));
+        }
+        for door in &mut stops {
+            door.households.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
+        Ok(Doors { stops, suppressed })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.stops.is_empty()
+    }
+
+    /// Cuts the doors into turfs, numbered on from one.
+    pub fn cut(
+        self,
+        request: &TurfsRequest,
+        first_number: u32,
+        go_on: &mut dyn FnMut(f64) -> bool,
+    ) -> Result<(Vec<Turf>, f64), ApiError> {
+        let plane = Plane::around(self.stops.iter().map(|door| door.place));
+        let pace = request.pace();
+        let stay = |households: &[(Unit, Vec<Member>)]| {
+            households.iter().map(|(_, people)| request.minutes_at(people.len())).sum::<f64>()
+        };
+        // A tower is more than one canvasser can do: its units are shared out.
+        let whole: f64 = self.stops.iter().map(|door| stay(&door.households)).sum();
+        let doors: f64 = self.stops.iter().map(|door| door.households.len() as f64).sum();
+        let turf_minutes = match (request.minutes_per_turf, request.doors_per_turf, request.canvassers) {
+            (Some(minutes), ..) => minutes,
+            (_, Some(each), _) => whole * each / doors.max(1.0),
+            (.., canvassers) => whole / f64::from(canvassers.unwrap_or(1)),
+        };
+        let mut streets: HashMap<&str, u32> = HashMap::new();
+        let (mut ground, mut parts) = (Vec::new(), Vec::new());
+        for door in &self.stops {
+            let fresh = streets.len() as u32 + 1;
+            let street = door.street.as_deref().map_or(0, |street| *streets.entry(street).or_insert(fresh));
+            let mut from = 0;
+            while from < door.households.len() {
+                let mut to = from + 1;
+                while to < door.households.len() && stay(&door.households[from..=to]) <= turf_minutes * LARGEST_SHARE {
+                    to += 1;
+                }
+                ground.push(GroundStop {
+                    point: plane.metres(door.place),
+                    minutes: stay(&door.households[from..to]),
+                    doors: (to - from) as u32,
+                    street,
+                    side: door.number.is_some_and(|number| number % 2 == 1),
+                    crossing: CROSSING[usize::from(door.wide)],
+                });
+                parts.push((door, from..to));
+                from = to;
+            }
+        }
+        let points: Vec<[f64; 2]> = ground.iter().map(|stop| stop.point).collect();
+        let nearby = Nearby::new(&points);
+        let mut walks = cut(&ground, &nearby, pace, request.size(), go_on).map_err(unfit)?;
+        let minutes = || walks.iter().map(|walk| walk.minutes);
+        let spread = minutes().fold(0.0, f64::max) / minutes().fold(f64::INFINITY, f64::min).max(0.01);
+        let starts: Vec<[f64; 2]> =
+            request.starts.iter().map(|start| plane.metres([start.longitude, start.latitude])).collect();
+        let chosen: Vec<Option<usize>> =
+            walks.iter_mut().map(|walk| start_of(&ground, walk, &starts)).collect();
+        let mut turf_of = vec![0; ground.len()];
+        for (turf, walk) in walks.iter().enumerate() {
+            walk.stops.iter().for_each(|stop| turf_of[*stop as usize] = turf as u32);
+        }
+        let outlines = outline::outlines(&points, &turf_of, walks.len());
+        let turfs = walks.into_iter().zip(outlines).zip(chosen).enumerate().map(|(at, ((walk, rings), start))| {
+            let mut before = start.map(|start| starts[start]);
+            let stops = walk.stops.iter().map(|stop| {
+                let (here, (door, range)) = (&ground[*stop as usize], &parts[*stop as usize]);
+                let [x, y] = here.point;
+                let metres = before.map_or(0.0, |[east, north]: [f64; 2]| (x - east).hypot(y - north));
+                before = Some(here.point);
+                Stop {
+                    longitude: door.place[0],
+                    latitude: door.place[1],
+                    minutes: tenths(here.minutes),
+                    metres: tenths(metres),
+                    door: door.id,
+                    households: door.households[range.clone()].iter().map(|(_, people)| people.clone()).collect(),
+                }
+            });
+            Turf {
+                number: first_number + at as u32,
+                stops: stops.collect(),
+                minutes: tenths(walk.minutes),
+                metres: tenths(walk.metres),
+                start: start.map(|start| [request.starts[start].longitude, request.starts[start].latitude]),
+                outline: multi_polygon(rings, &plane),
+                replaced: false,
+            }
+        });
+        Ok((turfs.collect(), (spread * 1e4).round() / 1e4))
+    }
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// Turns a walk so that it begins and ends near the nearest start, where one is in walking distance.
+fn start_of(ground: &[GroundStop], walk: &mut Walk, starts: &[[f64; 2]]) -> Option<usize> {
+    let far = |start: &[f64; 2]| {
+        let to = |stop: &u32| {
+            let [x, y] = ground[*stop as usize].point;
+            (x - start[0]).hypot(y - start[1])
+        };
+        walk.stops.iter().map(to).fold(f64::INFINITY, f64::min)
+    };
+    let distances: Vec<f64> = starts.iter().map(far).collect();
+    let nearest = (0..starts.len()).min_by(|one, other| distances[*one].total_cmp(&distances[*other]))?;
+    begin_near(ground, &mut walk.stops, starts[nearest]);
+    (distances[nearest] <= NEAR).then_some(nearest)
+}
+
+/// The number that stands for a door in every cut and release.
+fn number_of(state: &str, match_key: &str) -> u64 {
+    let hash = blake3::hash(format!("{state}|{match_key}").as_bytes());
+    // JSON numbers are exact up to 53 bits everywhere.
+    u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes")) >> 11
+}
+
+fn leading_number(text: &str) -> Option<u32> {
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+fn multi_polygon(rings: Vec<Vec<[f64; 2]>>, plane: &Plane) -> Value {
+    let area = |ring: &[[f64; 2]]| -> f64 {
+        ring.windows(2).map(|pair| pair[0][0] * pair[1][1] - pair[1][0] * pair[0][1]).sum::<f64>() / 2.0
+    };
+    let degrees = |ring: &Vec<[f64; 2]>| -> Vec<[f64; 2]> {
+        let round = |value: f64| (value * 1e7).round() / 1e7;
+        ring.iter().map(|point| plane.degrees(*point).map(round)).collect()
+    };
+    let (outer, holes): (Vec<_>, Vec<_>) = rings.into_iter().partition(|ring| area(ring) > 0.0);
+    let mut polygons: Vec<(Vec<[f64; 2]>, Vec<Vec<[f64; 2]>>)> =
+        outer.into_iter().map(|ring| (ring, Vec::new())).collect();
+    for hole in holes {
+        let owner = polygons.iter_mut().filter(|(ring, _)| holds(ring, hole[0])).min_by(|one, other| {
+            area(&one.0).total_cmp(&area(&other.0))
+        });
+        if let Some((_, holes)) = owner {
+            holes.push(hole);
+        }
+    }
+    let polygon = |(ring, holes): &(Vec<[f64; 2]>, Vec<Vec<[f64; 2]>>)| -> Vec<Vec<[f64; 2]>> {
+        std::iter::once(ring).chain(holes).map(degrees).collect()
+    };
+    json!({"type": "MultiPolygon", "coordinates": polygons.iter().map(polygon).collect::<Vec<_>>()})
+}
+
+/// Whether a ring holds a point (ray to the east).
+fn holds(ring: &[[f64; 2]], [x, y]: [f64; 2]) -> bool {
+    ring.windows(2).filter(|pair| {
+        let ([ax, ay], [bx, by]) = (pair[0], pair[1]);
+        (ay > y) != (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax
+    }).count() % 2 == 1
+}
+
+fn unfit(error: bellwether_field::Error) -> ApiError {
+    match error {
+        bellwether_field::Error::Cancelled => ApiError::conflict("cancelled"),
+        error => ApiError::of_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+    }
+}
+
+/// The rules of suppression of a cut.
+pub fn rules(request: &TurfsRequest, elections: &[String]) -> Rules {
+    let today = (chrono::Utc::now().timestamp() / 86_400) as i32;
+    Rules { elections: elections.to_vec(), today, recontact_days: request.left_alone() }
+}
+
+/// The elections whose ballots take people off: those that were named, else the newest of which ballots are known.
+pub fn elections_of(request: &TurfsRequest, electorate: &Electorate) -> Vec<String> {
+    match &request.elections {
+        Some(elections) => elections.clone(),
+        None => electorate.elections_of_ballots().into_iter().take(1).collect(),
+    }
+}
+
+/// Every reason, so that a sum shows what was looked for.
+pub fn reasons() -> impl Iterator<Item = &'static str> {
+    Suppressed::ALL.iter().map(|why| why.name()).chain(["no_place", "on_other_lists"])
+}

@@ -1,0 +1,233 @@
+//! Cuts as they are kept: a plan and a document of standings each, read by every process of the lake and changed by one at a
+//! time. A door is on one open list at most: that is looked at while nobody else can write.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::error::ApiError;
+use crate::state::StateFolder;
+use crate::turfs::{Cut, Member, Plan, Standing, id_of};
+
+const FOLDER: &str = "turfs";
+
+/// All cuts of a state folder.
+pub struct TurfStore {
+    state: StateFolder,
+    /// Decides the links; made once.
+    secret: [u8; 32],
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    cuts: BTreeMap<String, (Cut, [Option<SystemTime>; 2])>,
+    /// The turf of every link.
+    links: HashMap<String, (String, u32)>,
+}
+
+/// A door that was to be on two open lists.
+pub struct Taken(pub HashSet<u64>);
+
+impl TurfStore {
+    pub fn open(state: StateFolder) -> std::io::Result<TurfStore> {
+        const FILE: &str = "walks.json";
+        let secret = match state.read(FILE)? {
+            Some(secret) => secret,
+            None => {
+                let mut secret = [0u8; 32];
+                secret[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+                secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+                state.write(FILE, &secret)?;
+                secret
+            }
+        };
+        std::fs::create_dir_all(state.path(FOLDER))?;
+        Ok(TurfStore { state, secret, known: Mutex::default() })
+    }
+
+    /// The link of a turf: whoever knows it may read and fill this list. A turf that was given back has another one.
+    pub fn link(&self, cut: &str, number: u32, links: u32) -> String {
+        let text = format!("{cut} {number} {links}");
+        let hash = blake3::keyed_hash(&self.secret, text.as_bytes());
+        hash.to_hex()[..32].to_string()
+    }
+
+    fn plan_file(id: &str) -> String {
+        format!("{FOLDER}/{id}/plan.json")
+    }
+
+    fn standings_file(id: &str) -> String {
+        format!("{FOLDER}/{id}/standings.json")
+    }
+
+    /// Takes up what other processes wrote.
+    fn refresh(&self, known: &mut Known) -> std::io::Result<()> {
+        let mut there = HashSet::new();
+        for entry in std::fs::read_dir(self.state.path(FOLDER))? {
+            let entry = entry?;
+            let Ok(id) = entry.file_name().into_string() else { continue };
+            let written = |file: String| std::fs::metadata(self.state.path(&file)).and_then(|file| file.modified()).ok();
+            let times = [written(Self::plan_file(&id)), written(Self::standings_file(&id))];
+            if times[0].is_none() {
+                continue;
+            }
+            there.insert(id.clone());
+            let before = known.cuts.get(&id);
+            if before.is_some_and(|(_, read)| *read == times) {
+                continue;
+            }
+            let plan = match before.filter(|(_, read)| read[0] == times[0]) {
+                Some((cut, _)) => cut.plan.clone(),
+                None => match self.state.read::<Plan>(&Self::plan_file(&id))? {
+                    Some(plan) => Arc::new(plan),
+                    None => continue,
+                },
+            };
+            let standings = self.state.read::<BTreeMap<u32, Standing>>(&Self::standings_file(&id))?;
+            let cut = Cut { plan, standings: standings.unwrap_or_default() };
+            self.remember(known, cut, times);
+        }
+        let gone: Vec<String> = known.cuts.keys().filter(|id| !there.contains(*id)).cloned().collect();
+        for id in gone {
+            known.cuts.remove(&id);
+            known.links.retain(|_, (cut, _)| *cut != id);
+        }
+        Ok(())
+    }
+
+    fn remember(&self, known: &mut Known, cut: Cut, times: [Option<SystemTime>; 2]) {
+        let id = cut.plan.id.clone();
+        known.links.retain(|_, (of, _)| *of != id);
+        for turf in cut.plan.turfs.iter().filter(|turf| !turf.replaced) {
+            let link = self.link(&id, turf.number, cut.standing(turf.number).links);
+            known.links.insert(link, (id.clone(), turf.number));
+        }
+        known.cuts.insert(id, (cut, times));
+    }
+
+    fn with<T>(&self, ask: impl FnOnce(&mut Known) -> T) -> Result<T, ApiError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refresh(&mut known).map_err(ApiError::internal)?;
+        Ok(ask(&mut known))
+    }
+
+    /// Held while anything is written: one process at a time.
+    fn lock(&self) -> Result<File, ApiError> {
+        let path = self.state.path("turfs.lock");
+        let file = File::options().create(true).append(true).open(path).map_err(ApiError::internal)?;
+        file.lock().map_err(ApiError::internal)?;
+        Ok(file)
+    }
+
+    pub fn all(&self) -> Result<Vec<Cut>, ApiError> {
+        self.with(|known| known.cuts.values().rev().map(|(cut, _)| cut.clone()).collect())
+    }
+
+    pub fn cut(&self, id: &str) -> Result<Cut, ApiError> {
+        let found = self.with(|known| known.cuts.get(id).map(|(cut, _)| cut.clone()))?;
+        found.ok_or_else(|| ApiError::not_found("no such cut; GET /v1/turf-cuts lists those that there are"))
+    }
+
+    /// The cut and the number of a link; none where it leads nowhere, or no longer.
+    pub fn of_link(&self, link: &str) -> Result<Option<(Cut, u32)>, ApiError> {
+        self.with(|known| {
+            let (cut, number) = known.links.get(link)?;
+            Some((known.cuts.get(cut)?.0.clone(), *number))
+        })
+    }
+
+    /// Doors that are on an open list of any cut but, where one is named, of the turfs of that cut which are cut anew.
+    pub fn taken(&self, anew: Option<&str>) -> Result<HashSet<u64>, ApiError> {
+        self.with(|known| taken(known, anew))
+    }
+
+    /// Keeps a new plan, or a plan that takes the place of the one of the same id; the doors that are on another open list
+    /// where there are any, and then nothing is kept.
+    pub fn keep(&self, plan: Plan, anew: bool) -> Result<Result<Cut, Taken>, ApiError> {
+        let _turn = self.lock()?;
+        let id = plan.id.clone();
+        let doubled = self.with(|known| {
+            let taken = taken(known, anew.then_some(&id));
+            let own = plan.turfs.iter().filter(|turf| !turf.replaced);
+            let standing = |number| known.cuts.get(&id).map(|(cut, _)| cut.standing(number)).unwrap_or_default();
+            let fresh = own.filter(|turf| !anew || !standing(turf.number).state.is_kept());
+            let doors = fresh.flat_map(|turf| turf.stops.iter().map(|stop| stop.door));
+            doors.filter(|door| taken.contains(door)).collect::<HashSet<u64>>()
+        })?;
+        if !doubled.is_empty() {
+            return Ok(Err(Taken(doubled)));
+        }
+        self.state.write(&Self::plan_file(&id), &plan).map_err(ApiError::internal)?;
+        Ok(Ok(self.cut(&id)?))
+    }
+
+    /// Changes how a turf stands.
+    pub fn stand(
+        &self,
+        id: &str,
+        number: u32,
+        change: impl FnOnce(&mut Standing) -> Result<(), ApiError>,
+    ) -> Result<Cut, ApiError> {
+        let _turn = self.lock()?;
+        let cut = self.cut(id)?;
+        let known = cut.turf(number).is_some_and(|turf| !turf.replaced);
+        if !known {
+            return Err(ApiError::not_found(format!("{} is no turf, or was cut anew", id_of(id, number))));
+        }
+        let mut standings = cut.standings.clone();
+        let standing = standings.entry(number).or_default();
+        change(standing)?;
+        standing.changed = Some(now());
+        self.state.write(&Self::standings_file(id), &standings).map_err(ApiError::internal)?;
+        self.cut(id)
+    }
+
+    /// Forgets a cut.
+    pub fn forget(&self, id: &str) -> Result<(), ApiError> {
+        let _turn = self.lock()?;
+        self.cut(id)?;
+        std::fs::remove_dir_all(self.state.path(&format!("{FOLDER}/{id}"))).map_err(ApiError::internal)
+    }
+
+    /// Takes a voter who was erased off every list.
+    pub fn erase(&self, voter: &str, state: Option<&str>) -> Result<(), ApiError> {
+        let _turn = self.lock()?;
+        let is = |member: &Member| {
+            member.voter_id == voter && state.is_none_or(|state| member.state.eq_ignore_ascii_case(state))
+        };
+        for cut in self.all()? {
+            if !cut.plan.turfs.iter().any(|turf| turf.members().any(is)) {
+                continue;
+            }
+            let mut plan = (*cut.plan).clone();
+            for household in plan.turfs.iter_mut().flat_map(|turf| &mut turf.stops).flat_map(|stop| &mut stop.households)
+            {
+                household.retain(|member| !is(member));
+            }
+            self.state.write(&Self::plan_file(&plan.id), &plan).map_err(ApiError::internal)?;
+        }
+        Ok(())
+    }
+}
+
+/// Doors on open lists.
+fn taken(known: &Known, anew: Option<&str>) -> HashSet<u64> {
+    let mut doors = HashSet::new();
+    for (id, (cut, _)) in &known.cuts {
+        let own = anew == Some(id);
+        for turf in cut.plan.turfs.iter().filter(|turf| !turf.replaced) {
+            let state = cut.standing(turf.number).state;
+            if if own { state.is_kept() } else { state.is_open() } {
+                doors.extend(turf.stops.iter().map(|stop| stop.door));
+            }
+        }
+    }
+    doors
+}
+
+/// This moment, RFC 3339, UTC.
+pub fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
