@@ -15,8 +15,9 @@ url, doors = sys.argv[1], int(sys.argv[2])
 token = url.rstrip("/").rsplit("/", 1)[1]
 pictures = os.environ.get("PHONE_SCREENSHOTS")
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+# CSS pixels of the smallest target.
 LEAST = 44
-"""What happens at the doors, in turn: the result, whether a note is written, whether nobody shall come again."""
+# What happens at the doors, in turn: the result, whether a note is written, whether nobody shall come again.
 HAPPENINGS = [("canvassed", True, False), ("not_home", False, False), ("refused", True, True), ("canvassed", False, False),
               ("not_here", False, False), ("language", True, False), ("moved", False, False), ("inaccessible", False, False),
               ("not_home", False, False), ("other", True, False), ("canvassed", True, False), ("deceased", False, False)]
@@ -129,8 +130,10 @@ class Signal:
     """A bad signal: the first requests meet every fault once, later ones at random, the last ones none."""
 
     def __init__(self, context, rng, faults):
-        self.context, self.counts, self.through, self.late = context, dict.fromkeys(("sent", "lost", "repeated", "delayed", "dropped"), 0), 0, []
-        self.faults = ["dropped", "lost", "delayed", "repeated"] + [rng.choice(["dropped", "lost", "delayed", "repeated", None]) for _ in range(faults)]
+        self.context, self.through, self.late = context, 0, []
+        kinds = ["dropped", "lost", "delayed", "repeated"]
+        self.counts = dict.fromkeys(["sent", *kinds], 0)
+        self.faults = kinds + [rng.choice([*kinds, None]) for _ in range(faults)]
 
     def meet(self, route):
         fault = self.faults.pop(0) if self.faults else None
@@ -263,10 +266,12 @@ def walk(browser):
         phone.tap("#next")
     forms(phone)
     made = [one for one in phone.entries() if one["id"] not in known]
-    expect(all(one["status"] == "accepted" for one in made), f"not accepted: {[one.get('reason') for one in made if one['status'] != 'accepted']}")
+    refused = [one.get("reason") for one in made if one["status"] != "accepted"]
+    expect(not refused, f"not accepted: {refused}")
     results = [one["entry"] for one in sorted(made, key=lambda one: one["entry"]["at"]) if "result" in one["entry"]]
     expect(len(results) == doors, f"{len(results)} results of {doors} doors")
-    expect([one["result"] for one in results] == [{"not_here": "moved"}.get(result, result) for result, _, _ in happenings], "the results are not those that were tapped")
+    tapped = ["moved" if result == "not_here" else result for result, _, _ in happenings]
+    expect([one["result"] for one in results] == tapped, "the results are not those that were tapped")
     expect(not phone.crashes, phone.crashes)
     return {
         "recorded": [{name: one[name] for name in ("id", "state", "voter_id", "result")} for one in results],

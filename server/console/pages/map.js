@@ -185,8 +185,10 @@ export function walkMap(open) {
 }
 
 /** A line that was drawn from house to house changes sides; the mean with its neighbours runs between them. */
-const middle = (points) => points.map((point, at) =>
-  [0, 1].map((axis) => (2 * point[axis] + (points[at - 1] ?? point)[axis] + (points[at + 1] ?? point)[axis]) / 4));
+const middle = (points) => points.map((point, at) => {
+  const [before, after] = [points[at - 1], points[at + 1]];
+  return before && after ? [0, 1].map((axis) => (2 * point[axis] + before[axis] + after[axis]) / 4) : point;
+});
 const font = (size) => `700 ${size}px system-ui, sans-serif`;
 const lonlat = ({ longitude, latitude }) => [longitude, latitude];
 

@@ -120,9 +120,11 @@ pub fn cut(
     rounds = rounds_of(stops, &rounds, THOROUGH);
     rounds.iter().enumerate().for_each(|(turf, round)| turfs.put(turf as u32, round));
     go_on(0.9)?;
+    // A stop that takes as long as several turfs leaves some of them empty.
     Ok(rounds
         .into_iter()
         .zip(&turfs.minutes)
+        .filter(|(round, _)| !round.is_empty())
         .map(|(round, minutes)| Turf { metres: way_of(stops, &round), minutes: *minutes, stops: round })
         .collect())
 }

@@ -55,10 +55,11 @@ const FIRST_LOOK: usize = 150;
 const PIECE: usize = 50;
 /// How much longer a try may be than the round before and still be kept, at the start: in mean steps of the round, as the
 /// scale of an exponential distribution. It falls to nothing. Small rounds are bettered faster without.
-const WARMTH: f32 = 0.5;
-const LARGE: f32 = 400.0;
-/// Gains that are less than this are rounding.
-const LEAST: f32 = 1e-3;
+const WARMTH: f64 = 0.5;
+const LARGE: f64 = 400.0;
+/// Gains that are less than this are none. Sums are of twice the precision of the distances, so that they are exact and no
+/// change comes back in a circle.
+const LEAST: f64 = 1e-3;
 
 /// A tour under improvement: the stop at every place, and the place of every stop.
 struct Tour<'a, D: Between> {
@@ -164,13 +165,13 @@ pub fn round(distances: &impl Between, neighbours: &Neighbours, first: Vec<u32>,
         return tour.order;
     }
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
-    let step = (length(distances, &tour.order) / stops as f64) as f32;
-    let warmth = WARMTH * (stops as f32 / LARGE).min(1.0) * step;
+    let step = length(distances, &tour.order) / stops as f64;
+    let warmth = WARMTH * (stops as f64 / LARGE).min(1.0) * step;
     for at in 0..tries {
         tour.done.clear();
         let mut change = tour.exchange(&mut chance);
         change += tour.settle();
-        let warm = warmth * (1.0 - at as f32 / tries as f32);
+        let warm = warmth * (1.0 - at as f64 / tries as f64);
         if change > LEAST && change > warm * -(share(&mut chance).ln()) {
             tour.undo(0);
         }
@@ -179,8 +180,8 @@ pub fn round(distances: &impl Between, neighbours: &Neighbours, first: Vec<u32>,
 }
 
 /// A number above 0, up to 1.
-fn share(chance: &mut ChaCha8Rng) -> f32 {
-    ((chance.next_u32() >> 8) + 1) as f32 / (1 << 24) as f32
+fn share(chance: &mut ChaCha8Rng) -> f64 {
+    (f64::from(chance.next_u32()) + 1.0) / 4_294_967_296.0
 }
 
 /// A first round: from stop to the nearest that is left, among the neighbours or else any. Time grows with the square of the
@@ -233,8 +234,8 @@ impl<'a, D: Between> Tour<'a, D> {
     }
 
     #[inline]
-    fn far(&self, one: u32, other: u32) -> f32 {
-        self.distances.between(one as usize, other as usize)
+    fn far(&self, one: u32, other: u32) -> f64 {
+        f64::from(self.distances.between(one as usize, other as usize))
     }
 
     /// Reverses the piece from one place to another, going forward; or the rest, which is the same round, where it is shorter.
@@ -280,7 +281,7 @@ impl<'a, D: Between> Tour<'a, D> {
     }
 
     /// Exchanges two neighbouring pieces somewhere; gives by how much the round grew.
-    fn exchange(&mut self, chance: &mut ChaCha8Rng) -> f32 {
+    fn exchange(&mut self, chance: &mut ChaCha8Rng) -> f64 {
         let stops = self.order.len();
         // So short that the pieces themselves are turned, not the rest of the round: places are counted on.
         let most = PIECE.min(stops / 4);
@@ -301,7 +302,7 @@ impl<'a, D: Between> Tour<'a, D> {
     }
 
     /// Betters the round until no stop in the queue gives anything; gives by how much it changed.
-    fn settle(&mut self) -> f32 {
+    fn settle(&mut self) -> f64 {
         let mut change = 0.0;
         while let Some(stop) = self.queue.pop() {
             self.queued[stop as usize] = false;
@@ -313,7 +314,7 @@ impl<'a, D: Between> Tour<'a, D> {
     }
 
     /// One change for the better at a stop: its gain.
-    fn better(&mut self, one: u32) -> Option<f32> {
+    fn better(&mut self, one: u32) -> Option<f64> {
         self.cross(one).or_else(|| self.shift(one))
     }
 
@@ -325,14 +326,15 @@ impl<'a, D: Between> Tour<'a, D> {
     }
 
     /// The exchange of two edges at a stop that gains most (Croes).
-    fn cross(&mut self, one: u32) -> Option<f32> {
-        let mut choice: Option<(f32, u32, u32, u32)> = None;
+    fn cross(&mut self, one: u32) -> Option<f64> {
+        let mut choice: Option<(f64, u32, u32, u32)> = None;
         for forward in [true, false] {
             let along = |stop| if forward { self.next(stop) } else { self.before(stop) };
             let beside = along(one);
             let open = self.far(one, beside);
             for (added, near) in self.neighbours.of(one) {
-                if *added >= open {
+                let added = f64::from(*added);
+                if added >= open {
                     break;
                 }
                 let end = along(*near);
@@ -349,7 +351,7 @@ impl<'a, D: Between> Tour<'a, D> {
     }
 
     /// Moves a piece of up to three stops that begins at a stop elsewhere, either way round (Or).
-    fn shift(&mut self, one: u32) -> Option<f32> {
+    fn shift(&mut self, one: u32) -> Option<f64> {
         for forward in [true, false] {
             let along = |stop| if forward { self.next(stop) } else { self.before(stop) };
             let back = |stop| if forward { self.before(stop) } else { self.next(stop) };
@@ -365,7 +367,8 @@ impl<'a, D: Between> Tour<'a, D> {
                 }
                 let freed = self.far(before, one) + self.far(last, after) - self.far(before, after);
                 for (added, near) in self.neighbours.of(one) {
-                    if *added >= freed {
+                    let added = f64::from(*added);
+                    if added >= freed {
                         break;
                     }
                     if piece.contains(near) {
