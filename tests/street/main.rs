@@ -24,4 +24,5 @@ mod study;
 mod tables;
 mod tidy;
 mod tiles;
+mod turfs;
 mod universes;

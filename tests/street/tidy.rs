@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::harness::root;
 
 /// Rooms from the street down to the vocabulary: a room may use those below it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 17] = [
     "tests",
     "api",
     "generator",
@@ -15,6 +15,9 @@ const ORDER: [&str; 14] = [
     "electorate",
     "targeting",
     "linkage",
+    "field",
+    "sheets",
+    "console",
     "atlas",
     "delivery",
     "posts",
@@ -24,7 +27,7 @@ const ORDER: [&str; 14] = [
 ];
 
 /// Heavy libraries and the one room that may name each.
-const OWNERS: [(&str, &str); 9] = [
+const OWNERS: [(&str, &str); 11] = [
     ("duckdb", "warehouse"),
     ("polars", "loaders"),
     ("geo", "atlas"),
@@ -34,6 +37,8 @@ const OWNERS: [(&str, &str); 9] = [
     ("deltalake-core", "lake"),
     ("object_store", "lake"),
     ("aws-lc-rs", "delivery"),
+    ("delaunator", "field"),
+    ("krilla", "sheets"),
 ];
 
 fn rooms() -> BTreeMap<String, PathBuf> {

@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn every_page_of_the_folder_is_given_out() {
-        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/pages")).expect("the folder is there");
+        let folder =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/pages")).expect("the folder is there");
         let mut names: Vec<String> =
             folder.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
         names.sort();

@@ -77,7 +77,8 @@ impl Happenings {
     /// Whether a voter's ballot for an election came back and was not refused.
     pub fn has_returned(&self, row: u32, election: &str) -> bool {
         let Some(ballots) = self.ballots.get(election) else { return false };
-        let held = |bits: &Vec<u64>| bits.get(row as usize / 64).is_some_and(|word| word >> (row % 64) & 1 == 1);
+        let held =
+            |bits: &Vec<u64>| bits.get(row as usize / 64).is_some_and(|word| word >> (row % 64) & 1 == 1);
         RETURNED.iter().any(|status| held(&ballots.by_status[*status]))
     }
 

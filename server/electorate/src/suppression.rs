@@ -77,8 +77,12 @@ impl Electorate {
             let reason = match result {
                 "deceased" => Some(Suppressed::Deceased),
                 // Who registered after the report lives where they registered.
-                "moved" if self.registered_on(row).is_none_or(|registered| registered <= day) => Some(Suppressed::Moved),
-                _ if TALKED.contains(&result) && rules.recontact_days.is_some_and(|days| day > rules.today - days) => {
+                "moved" if self.registered_on(row).is_none_or(|registered| registered <= day) => {
+                    Some(Suppressed::Moved)
+                }
+                _ if TALKED.contains(&result)
+                    && rules.recontact_days.is_some_and(|days| day > rules.today - days) =>
+                {
                     Some(Suppressed::Contacted)
                 }
                 _ => None,

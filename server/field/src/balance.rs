@@ -4,7 +4,7 @@
 //! minutes there and the way. What is sought is the least of the squared differences from the mean, of the ways, and of the
 //! length of the borders.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::ground::{Pace, Stop, metres};
 use crate::nearby::Nearby;
@@ -88,7 +88,8 @@ impl<'a> Turfs<'a> {
 
     /// The stops of every turf, in the order of their rounds.
     pub fn rounds(&self) -> Vec<Vec<u32>> {
-        let mut rounds: Vec<Vec<u32>> = self.sizes.iter().map(|size| Vec::with_capacity(*size as usize)).collect();
+        let mut rounds: Vec<Vec<u32>> =
+            self.sizes.iter().map(|size| Vec::with_capacity(*size as usize)).collect();
         for stop in 0..self.stops.len() as u32 {
             let round = &mut rounds[self.turf_of[stop as usize] as usize];
             if round.is_empty() {
@@ -110,7 +111,7 @@ impl<'a> Turfs<'a> {
         self.pace.minutes(metres(&self.stops[one as usize], &self.stops[other as usize]))
     }
 
-    fn mean(&self) -> f64 {
+    pub fn mean(&self) -> f64 {
         self.minutes.iter().sum::<f64>() / self.minutes.len().max(1) as f64
     }
 
@@ -207,7 +208,8 @@ impl<'a> Turfs<'a> {
         let (one, other) = (self.minutes[from as usize], self.minutes[to as usize]);
         let uneven = off(one - there - spared) + off(other + there + added) - off(one) - off(other);
         let beside = |turf: u32| {
-            self.nearby.of(stop).iter().filter(|beside| self.turf_of[**beside as usize] == turf).count() as f64
+            self.nearby.of(stop).iter().filter(|beside| self.turf_of[**beside as usize] == turf).count()
+                as f64
         };
         let border = beside(from) - beside(to);
         Some((uneven + worth.walking * (added - spared) + worth.border * border, after, spared, added))
@@ -271,7 +273,9 @@ impl<'a> Turfs<'a> {
         let off = |turfs: &Self, turf: u32| turfs.minutes[turf as usize] - mean;
         let mut far: Vec<u32> = (0..self.minutes.len() as u32).collect();
         far.retain(|turf| off(self, *turf).abs() > TOLERATED * mean);
-        far.sort_by(|one, other| off(self, *other).abs().total_cmp(&off(self, *one).abs()).then(one.cmp(other)));
+        far.sort_by(|one, other| {
+            off(self, *other).abs().total_cmp(&off(self, *one).abs()).then(one.cmp(other))
+        });
         let borders = self.borders();
         let mut done = 0;
         for turf in far {
@@ -286,6 +290,12 @@ impl<'a> Turfs<'a> {
         done
     }
 
+    /// The stops of a turf in the order of its round.
+    pub fn round_of(&self, turf: u32) -> Vec<u32> {
+        let any = (0..self.stops.len() as u32).find(|stop| self.turf_of[*stop as usize] == turf);
+        any.map_or(Vec::new(), |any| self.round(any))
+    }
+
     fn round(&self, start: u32) -> Vec<u32> {
         let mut round = vec![start];
         while self.next[round[round.len() - 1] as usize] != start {
@@ -297,10 +307,7 @@ impl<'a> Turfs<'a> {
     /// Moves a piece of a round from a turf to one beside it, or the other way: a street's end where a single house would
     /// leave a gap.
     fn trade(&mut self, turf: u32, gives: bool, mean: f64) -> bool {
-        let Some(any) = (0..self.stops.len() as u32).find(|stop| self.turf_of[*stop as usize] == turf) else {
-            return false;
-        };
-        let own = self.round(any);
+        let own = self.round_of(turf);
         // The turfs beside, each by one of its stops.
         let mut beside: Vec<(u32, u32)> = Vec::new();
         for other in own.iter().flat_map(|stop| self.nearby.of(*stop)) {
@@ -341,7 +348,9 @@ impl<'a> Turfs<'a> {
                     - if before == next { 0.0 } else { self.way(before, next) };
                 let mut best: Option<(f64, u32, bool)> = None;
                 for (end, far, turned) in [(*first, last, false), (last, *first, true)] {
-                    for beside in self.nearby.of(end).iter().filter(|beside| self.turf_of[**beside as usize] == to) {
+                    for beside in
+                        self.nearby.of(end).iter().filter(|beside| self.turf_of[**beside as usize] == to)
+                    {
                         // After a stop that the end lies beside; or before it, the other way round.
                         for (after, turned) in [(*beside, turned), (self.before[*beside as usize], !turned)] {
                             let next = self.next[after as usize];
@@ -386,6 +395,46 @@ impl<'a> Turfs<'a> {
         self.changed[from as usize] = true;
         self.changed[piece.to as usize] = true;
         true
+    }
+
+    /// The turfs that are furthest from the mean, beyond a share of it, the furthest first, each with those beside it.
+    pub fn furthest(&self, share: f64, most: usize) -> Vec<(u32, Vec<u32>)> {
+        let mean = self.mean();
+        let off = |turf: &u32| (self.minutes[*turf as usize] - mean).abs();
+        let mut far: Vec<u32> =
+            (0..self.minutes.len() as u32).filter(|turf| off(turf) > share * mean).collect();
+        far.sort_by(|one, other| off(other).total_cmp(&off(one)).then(one.cmp(other)));
+        far.truncate(most);
+        let place: HashMap<u32, usize> = far.iter().enumerate().map(|(at, turf)| (*turf, at)).collect();
+        let mut beside: Vec<Vec<u32>> = vec![Vec::new(); far.len()];
+        for stop in 0..self.stops.len() as u32 {
+            let Some(at) = place.get(&self.turf_of[stop as usize]) else { continue };
+            for other in self.nearby.of(stop) {
+                let turf = self.turf_of[*other as usize];
+                if turf != far[*at] && !beside[*at].contains(&turf) {
+                    beside[*at].push(turf);
+                }
+            }
+        }
+        far.into_iter().zip(beside).collect()
+    }
+
+    /// How uneven some turfs are, and what a stop weighs: its minutes and half of the ways to and from it.
+    pub fn uneven(&self, minutes: impl Iterator<Item = f64>) -> f64 {
+        let mean = self.mean();
+        minutes.map(|minutes| (minutes - mean) * (minutes - mean)).sum()
+    }
+
+    pub fn weight(&self, stop: u32) -> f64 {
+        let (before, next) = (self.before[stop as usize], self.next[stop as usize]);
+        self.stops[stop as usize].minutes + (self.way(before, stop) + self.way(stop, next)) / 2.0
+    }
+
+    /// Minutes of a round.
+    pub fn minutes_of(&self, round: &[u32]) -> f64 {
+        let there: f64 = round.iter().map(|stop| self.stops[*stop as usize].minutes).sum();
+        let pairs = round.iter().zip(round.iter().cycle().skip(1));
+        there + pairs.map(|(one, other)| self.way(*one, *other)).sum::<f64>()
     }
 
     /// One chain from a turf that is too full to the nearest that has room, or from the nearest that has too much to one
@@ -433,7 +482,9 @@ impl<'a> Turfs<'a> {
         let mean = self.mean();
         let value = |turfs: &Self| {
             let of = |turf: &u32| turfs.minutes[*turf as usize];
-            path.iter().map(|turf| (of(turf) - mean).powi(2) / mean + turfs.worth.walking * of(turf)).sum::<f64>()
+            path.iter()
+                .map(|turf| (of(turf) - mean).powi(2) / mean + turfs.worth.walking * of(turf))
+                .sum::<f64>()
         };
         let begun = value(self);
         let mut whole = true;

@@ -12,14 +12,34 @@ pub fn halve(stops: &[Stop], weights: &[f64], turfs: usize) -> Vec<u32> {
     turf_of
 }
 
+/// The same for a part of the stops, cut first across a direction, in radians.
+pub fn halve_across(
+    stops: &[Stop],
+    weights: &[f64],
+    part: &[u32],
+    turfs: usize,
+    direction: f64,
+) -> Vec<Vec<u32>> {
+    let mut part = part.to_vec();
+    let left = turfs / 2;
+    let (sine, cosine) = direction.sin_cos();
+    let at = sorted(stops, weights, &mut part, [cosine, sine], left as f64 / turfs as f64);
+    let at = at.clamp(1, part.len() - 1);
+    let (one, other) = part.split_at_mut(at);
+    let mut made = vec![Vec::new(); turfs];
+    let mut placed = split(stops, weights, one, 0, left);
+    placed.extend(split(stops, weights, other, left as u32, turfs - left));
+    placed.into_iter().for_each(|(stop, turf)| made[turf as usize].push(stop));
+    made
+}
+
 fn split(stops: &[Stop], weights: &[f64], part: &mut [u32], first: u32, turfs: usize) -> Vec<(u32, u32)> {
     if turfs == 1 || part.len() <= 1 {
         return part.iter().map(|stop| (*stop, first)).collect();
     }
     let left = turfs / 2;
-    let whole: f64 = part.iter().map(|stop| weights[*stop as usize]).sum();
-    let wanted = whole * left as f64 / turfs as f64;
-    let at = sorted(stops, weights, part, wanted).clamp(1, part.len() - 1);
+    let across = principal(stops, part);
+    let at = sorted(stops, weights, part, across, left as f64 / turfs as f64).clamp(1, part.len() - 1);
     let (one, other) = part.split_at_mut(at);
     let (mut placed, more) = rayon::join(
         || split(stops, weights, one, first, left),
@@ -29,9 +49,9 @@ fn split(stops: &[Stop], weights: &[f64], part: &mut [u32], first: u32, turfs: u
     placed
 }
 
-/// Sorts stops along the direction in which they are spread most; gives where the wanted weight is reached.
-fn sorted(stops: &[Stop], weights: &[f64], part: &mut [u32], wanted: f64) -> usize {
-    let [east, north] = principal(stops, part);
+/// Sorts stops along a direction; gives where a share of their weight is reached.
+fn sorted(stops: &[Stop], weights: &[f64], part: &mut [u32], [east, north]: [f64; 2], share: f64) -> usize {
+    let wanted = share * part.iter().map(|stop| weights[*stop as usize]).sum::<f64>();
     let mut along: Vec<(f64, u32)> = part
         .iter()
         .map(|stop| {
@@ -52,7 +72,7 @@ fn sorted(stops: &[Stop], weights: &[f64], part: &mut [u32], wanted: f64) -> usi
     part.len()
 }
 
-/// The direction of the greatest variance.
+/// The direction in which stops are spread most.
 fn principal(stops: &[Stop], part: &[u32]) -> [f64; 2] {
     let count = part.len() as f64;
     let points = || part.iter().map(|stop| stops[*stop as usize].point);

@@ -52,12 +52,23 @@ pub enum Error {
 pub const MOST_STOPS: usize = 2_000;
 /// How often a round is sought to be bettered, by its stops: while turfs change, and at the end.
 const QUICK: usize = 2;
-const THOROUGH: usize = 10;
+const THOROUGH: usize = 6;
 /// Up to so many stops distances are held; beyond they are worked out each time.
 const HELD: usize = 300;
 /// The spread of minutes that is sought, and how often.
 const EVEN: f64 = 1.05;
-const PASSES: usize = 10;
+const PASSES: usize = 7;
+/// Turfs that are further off the mean are cut anew with others, at most so many at a time, in so many groups and directions.
+const OFF_THE_MEAN: f64 = 0.03;
+const MOST_OFF: usize = 60;
+const GROUPS: usize = 12;
+/// Those that are off by more are tried with more.
+const FAR_OFF: f64 = 0.055;
+const MANY_GROUPS: usize = 80;
+/// Lines that are walked along for the others.
+const LINES: usize = 16;
+const LAST_PASSES: usize = 4;
+const DIRECTIONS: usize = 6;
 
 /// Cuts stops into turfs. `nearby` says which lie beside each other; where it hangs together every turf will. `go_on` is
 /// told the share of the work that is done.
@@ -87,7 +98,8 @@ pub fn cut(
         let rounds = rounds_of(stops, &members(&turf_of, count), 0);
         for round in &rounds {
             for (at, stop) in round.iter().enumerate() {
-                let (before, next) = (round[(at + round.len() - 1) % round.len()], round[(at + 1) % round.len()]);
+                let (before, next) =
+                    (round[(at + round.len() - 1) % round.len()], round[(at + 1) % round.len()]);
                 let way = |other: u32| pace.minutes(metres(&stops[*stop as usize], &stops[other as usize]));
                 weights[*stop as usize] = stops[*stop as usize].minutes + (way(before) + way(next)) / 2.0;
             }
@@ -107,14 +119,28 @@ pub fn cut(
                 break;
             }
         }
-        if pass >= PASSES / 2 {
+        if pass + 2 >= PASSES {
             turfs.relieve();
         }
         again(stops, &mut turfs, QUICK);
-        go_on(0.3 + late * 0.5)?;
-        if pass >= PASSES / 2 && turfs.spread() <= EVEN {
+        if pass + 1 == PASSES {
             break;
         }
+        go_on(0.3 + late * 0.5)?;
+        if turfs.spread() <= EVEN {
+            break;
+        }
+    }
+    // Those that are still off have neighbours that are full themselves: they are cut anew together.
+    for _ in 0..LAST_PASSES {
+        if turfs.spread() <= EVEN || cut_together(stops, nearby, &mut turfs) == 0 {
+            break;
+        }
+        for _ in 0..3 {
+            turfs.sweep();
+        }
+        again(stops, &mut turfs, QUICK);
+        go_on(0.85)?;
     }
     let mut rounds = turfs.rounds();
     rounds = rounds_of(stops, &rounds, THOROUGH);
@@ -127,6 +153,71 @@ pub fn cut(
         .filter(|(round, _)| !round.is_empty())
         .map(|(round, minutes)| Turf { metres: way_of(stops, &round), minutes: *minutes, stops: round })
         .collect())
+}
+
+/// Cuts the turfs that are furthest off the mean anew, together with one or two beside them, by whichever line leaves them
+/// most even and whole. Gives how many were.
+fn cut_together(stops: &[Stop], nearby: &Nearby, turfs: &mut Turfs) -> usize {
+    let mut done = 0;
+    let mut weights: Vec<f64> = (0..stops.len() as u32).map(|stop| turfs.weight(stop)).collect();
+    for (turf, beside) in turfs.furthest(OFF_THE_MEAN, MOST_OFF) {
+        let rounds = |of: &[u32]| -> Vec<u32> { of.iter().flat_map(|turf| turfs.round_of(*turf)).collect() };
+        let mut groups: Vec<Vec<u32>> = beside.iter().map(|other| vec![turf, *other]).collect();
+        for (at, one) in beside.iter().enumerate() {
+            groups.extend(beside[at + 1..].iter().map(|other| vec![turf, *one, *other]));
+        }
+        // The groups whose mean comes nearest to that of all.
+        let mean_of = |group: &[u32]| {
+            let minutes = group.iter().map(|turf| turfs.minutes[*turf as usize]);
+            turfs.uneven(std::iter::once(minutes.sum::<f64>() / group.len() as f64))
+        };
+        groups.sort_by(|one, other| mean_of(one).total_cmp(&mean_of(other)));
+        let off = (turfs.minutes[turf as usize] / turfs.mean() - 1.0).abs();
+        groups.truncate(if off > FAR_OFF { MANY_GROUPS } else { GROUPS });
+        // What the stops weigh where they are tells well enough which lines are worth walking along.
+        let mut lines: Vec<(f64, &Vec<u32>, Vec<Vec<u32>>)> = groups
+            .par_iter()
+            .flat_map_iter(|group| {
+                let part = rounds(group);
+                let (turfs, weights) = (&*turfs, &weights);
+                let now = turfs.uneven(group.iter().map(|turf| turfs.minutes[*turf as usize]));
+                (0..DIRECTIONS).map(move |step| {
+                    let direction = std::f64::consts::PI * step as f64 / DIRECTIONS as f64;
+                    let parts = halving::halve_across(stops, weights, &part, group.len(), direction);
+                    let sums = parts.iter().map(|part| part.iter().map(|stop| weights[*stop as usize]).sum());
+                    (turfs.uneven(sums) - now, group, parts)
+                })
+            })
+            .collect();
+        lines.sort_by(|one, other| one.0.total_cmp(&other.0).then_with(|| one.1.cmp(other.1)));
+        let best = lines
+            .par_iter()
+            .take(if off > FAR_OFF { usize::MAX } else { LINES })
+            .filter_map(|(_, group, parts)| {
+                let now = turfs.uneven(group.iter().map(|turf| turfs.minutes[*turf as usize]));
+                if !parts.iter().all(|part| hangs_together(nearby, part)) {
+                    return None;
+                }
+                let rounds: Vec<Vec<u32>> = parts.iter().map(|part| walk(stops, part, 0, 0)).collect();
+                let then = turfs.uneven(rounds.iter().map(|round| turfs.minutes_of(round)));
+                (then < now * 0.98).then(|| (then - now, (*group).clone(), rounds))
+            })
+            .min_by(|one, other| one.0.total_cmp(&other.0).then_with(|| one.1.cmp(&other.1)));
+        if let Some((_, group, rounds)) = best {
+            for (turf, round) in group.iter().zip(&rounds) {
+                turfs.put(*turf, &walk(stops, round, QUICK, 0));
+                round.iter().for_each(|stop| weights[*stop as usize] = turfs.weight(*stop));
+            }
+            done += 1;
+        }
+    }
+    done
+}
+
+/// Whether stops hang together.
+fn hangs_together(nearby: &Nearby, stops: &[u32]) -> bool {
+    let within: std::collections::HashSet<u32> = stops.iter().copied().collect();
+    nearby.parts(stops, |beside| within.contains(&beside)).1 == 1
 }
 
 /// How many turfs a size asks for.
@@ -177,7 +268,9 @@ fn make_whole(nearby: &Nearby, turf_of: &mut [u32], turfs: usize) {
                         *edges.entry(other).or_default() += 1;
                     }
                 }
-                if let Some((to, _)) = edges.into_iter().max_by_key(|(to, edges)| (*edges, std::cmp::Reverse(*to))) {
+                if let Some((to, _)) =
+                    edges.into_iter().max_by_key(|(to, edges)| (*edges, std::cmp::Reverse(*to)))
+                {
                     loose.iter().for_each(|stop| turf_of[*stop as usize] = to);
                     moved = true;
                 }
@@ -204,7 +297,7 @@ fn again(stops: &[Stop], turfs: &mut Turfs, tries: usize) {
     changed.into_iter().zip(made).for_each(|(turf, round)| turfs.put(turf as u32, &round));
 }
 
-/// A short round past some stops, by the effort. It begins behind its longest way.
+/// A short round past some stops, by the effort. It begins behind the way that takes most.
 pub fn walk(stops: &[Stop], of: &[u32], tries: usize, seed: u64) -> Vec<u32> {
     if of.len() < 4 {
         return of.to_vec();
@@ -222,7 +315,9 @@ pub fn walk(stops: &[Stop], of: &[u32], tries: usize, seed: u64) -> Vec<u32> {
         false => shortest_round(&effort, &points, tries, seed),
     };
     let mut round: Vec<u32> = order.into_iter().map(|at| of[at as usize]).collect();
-    let way = |at: usize| metres(&stops[round[at] as usize], &stops[round[(at + 1) % round.len()] as usize]);
+    let way = |at: usize| {
+        ground::effort(&stops[round[at] as usize], &stops[round[(at + 1) % round.len()] as usize])
+    };
     let longest = (0..round.len()).max_by(|one, other| way(*one).total_cmp(&way(*other)));
     round.rotate_left(longest.map_or(0, |at| (at + 1) % of.len()));
     round
@@ -230,15 +325,21 @@ pub fn walk(stops: &[Stop], of: &[u32], tries: usize, seed: u64) -> Vec<u32> {
 
 /// A short round past points on a plane, in metres, whose distances are given. `tries` is how often it is sought to be
 /// bettered for every stop.
-pub fn shortest_round(distances: &(impl Between + Sync), points: &[[f32; 2]], tries: usize, seed: u64) -> Vec<u32> {
-    if points.len() < 4 {
-        return (0..points.len() as u32).collect();
+pub fn shortest_round(
+    distances: &(impl Between + Sync),
+    points: &[[f32; 2]],
+    tries: usize,
+    seed: u64,
+) -> Vec<u32> {
+    if points.len() <= tour::FEW {
+        return tour::shortest_of_few(distances);
     }
     let around = match points.len() <= HELD {
         true => Neighbours::around(distances, points),
         false => {
             let nearby = Nearby::new(&points.iter().map(|point| point.map(f64::from)).collect::<Vec<_>>());
-            Neighbours::around(distances, points).with(distances, |stop, list| list.extend(nearby.of(stop as u32)))
+            Neighbours::around(distances, points)
+                .with(distances, |stop, list| list.extend(nearby.of(stop as u32)))
         }
     };
     let first = tour::nearest_first(distances, &around, 0);
@@ -270,3 +371,6 @@ pub fn begin_near(stops: &[Stop], round: &mut [u32], place: [f64; 2]) {
     let best = (0..round.len()).min_by(|one, other| detour(*one).total_cmp(&detour(*other)));
     round.rotate_left(best.unwrap_or(0));
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
 //! Which stops lie beside which: the edges of the Delaunay triangulation, whose dual are the areas that are nearer to one
 //! stop than to any other. A turf is contiguous where one can go from any of its stops to any other over such edges without
-//! leaving it.
+//! leaving it. Edges that a few centimetres would turn are left out, so that it does not hang on them; what is left holds the
+//! shortest tree over all stops, and so hangs together.
 
 use std::collections::HashMap;
 
-use delaunator::{Point, triangulate};
+use delaunator::{EMPTY, Point, triangulate};
+
+/// Angles, in radians, that are this near to half a turn are taken for it.
+const NEARLY: f64 = 0.002;
 
 /// Lists of stops, one a stop, ascending.
 #[derive(Debug, Clone, Default)]
@@ -36,9 +40,21 @@ impl Nearby {
             }
         }
         let made = triangulation(points, &places);
-        for corners in made.triangles.chunks_exact(3) {
-            for (one, other) in [(0, 1), (1, 2), (2, 0)] {
-                edges.push((places[corners[one]], places[corners[other]]));
+        // Over against an edge lies a corner, of each of its two triangles. Where their angles are half a turn together the
+        // four stand on one circle, and the edge might as well run the other way: nothing may hang on it.
+        let angle = |edge: usize| {
+            let [from, to, over] =
+                [edge, next(edge), next(next(edge))].map(|at| points[places[made.triangles[at]] as usize]);
+            let (a, b) = ([from[0] - over[0], from[1] - over[1]], [to[0] - over[0], to[1] - over[1]]);
+            (a[0] * b[1] - a[1] * b[0]).abs().atan2(a[0] * b[0] + a[1] * b[1])
+        };
+        for (edge, twin) in made.halfedges.iter().enumerate() {
+            if *twin != EMPTY && *twin < edge {
+                continue;
+            }
+            let both = angle(edge) + if *twin == EMPTY { 0.0 } else { angle(*twin) };
+            if both < std::f64::consts::PI - NEARLY {
+                edges.push((places[made.triangles[edge]], places[made.triangles[next(edge)]]));
             }
         }
         if made.triangles.is_empty() {
@@ -96,6 +112,10 @@ impl Nearby {
         }
         (part_of, parts)
     }
+}
+
+fn next(edge: usize) -> usize {
+    if edge % 3 == 2 { edge - 2 } else { edge + 1 }
 }
 
 /// The triangulation of the points of some places.

@@ -43,7 +43,7 @@ pub fn outlines(points: &[[f64; 2]], turf_of: &[u32], turfs: usize) -> Vec<Vec<V
         let (own, foreign) = (owners[from], owners[to]);
         if own != foreign && own != u32::MAX {
             // Seen from `from`, the triangle of the edge lies on one side and the other triangle on the other.
-            pieces[own as usize].entry(*other / 3).or_default().push(edge / 3);
+            pieces[own as usize].entry(edge / 3).or_default().push(*other / 3);
         }
     }
     pieces.into_iter().map(|pieces| rings(pieces, &middles)).collect()

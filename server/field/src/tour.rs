@@ -92,7 +92,8 @@ impl Neighbours {
             of(one, &mut list);
             let begun = made.near.len();
             made.near.extend(list.iter().map(|other| (distances.between(one, *other as usize), *other)));
-            made.near[begun..].sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+            made.near[begun..]
+                .sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
             made.starts.push(made.near.len() as u32);
         }
         made
@@ -106,7 +107,8 @@ impl Neighbours {
             all.clear();
             let others = (0..points.len()).filter(|other| *other != one);
             all.extend(others.map(|other| (distances.between(one, other), other as u32)));
-            let by = |one: &(f32, u32), other: &(f32, u32)| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1));
+            let by =
+                |one: &(f32, u32), other: &(f32, u32)| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1));
             // Nearly always the quarters are full with these.
             let first = all.len().min(FIRST_LOOK);
             if first < all.len() {
@@ -152,7 +154,13 @@ pub fn length(distances: &impl Between, order: &[u32]) -> f64 {
 
 /// A short round past all stops, from a first one; the same seed gives the same round. `tries` is how often it is sought to
 /// be bettered.
-pub fn round(distances: &impl Between, neighbours: &Neighbours, first: Vec<u32>, tries: usize, seed: u64) -> Vec<u32> {
+pub fn round(
+    distances: &impl Between,
+    neighbours: &Neighbours,
+    first: Vec<u32>,
+    tries: usize,
+    seed: u64,
+) -> Vec<u32> {
     let stops = first.len();
     if stops < 4 {
         return first;
@@ -177,6 +185,43 @@ pub fn round(distances: &impl Between, neighbours: &Neighbours, first: Vec<u32>,
         }
     }
     tour.order
+}
+
+/// Up to so many stops every round is looked at.
+pub const FEW: usize = 9;
+
+/// The shortest of all rounds past a few stops, by the shortest ways past all sets of them (Held and Karp, 1962).
+pub fn shortest_of_few(distances: &impl Between) -> Vec<u32> {
+    let others = distances.stops().saturating_sub(1);
+    if others < 3 {
+        return (0..distances.stops() as u32).collect();
+    }
+    // By the set of stops and the last of them, without the first stop, where all begin: the length, and the stop before.
+    let mut best = vec![[(f32::INFINITY, usize::MAX); FEW]; 1 << others];
+    (0..others).for_each(|stop| best[1 << stop][stop] = (distances.between(others, stop), usize::MAX));
+    for set in 1..1usize << others {
+        for last in (0..others).filter(|last| set >> last & 1 == 1) {
+            let (length, _) = best[set][last];
+            for next in (0..others).filter(|next| set >> next & 1 == 0) {
+                let longer = length + distances.between(last, next);
+                let held = &mut best[set | 1 << next][next];
+                if longer < held.0 {
+                    *held = (longer, last);
+                }
+            }
+        }
+    }
+    let mut set = (1 << others) - 1;
+    let back = |last: &usize| best[set][*last].0 + distances.between(*last, others);
+    let mut last = (0..others).min_by(|one, other| back(one).total_cmp(&back(other))).unwrap_or(0);
+    let mut order = vec![others as u32];
+    while last != usize::MAX {
+        order.push(last as u32);
+        let before = best[set][last].1;
+        set &= !(1 << last);
+        last = before;
+    }
+    order
 }
 
 /// A number above 0, up to 1.
@@ -285,7 +330,9 @@ impl<'a, D: Between> Tour<'a, D> {
         let stops = self.order.len();
         // So short that the pieces themselves are turned, not the rest of the round: places are counted on.
         let most = PIECE.min(stops / 4);
-        let below = |bound: usize, chance: &mut ChaCha8Rng| ((u64::from(chance.next_u32()) * bound as u64) >> 32) as usize;
+        let below = |bound: usize, chance: &mut ChaCha8Rng| {
+            ((u64::from(chance.next_u32()) * bound as u64) >> 32) as usize
+        };
         let from = below(stops, chance);
         let (first, second) = (1 + below(most, chance), 1 + below(most, chance));
         let place = |at: usize| ((from + at) % stops) as u32;
@@ -293,7 +340,10 @@ impl<'a, D: Between> Tour<'a, D> {
         let (a, b) = (stop(self, stops - 1), stop(self, 0));
         let (c, d) = (stop(self, first - 1), stop(self, first));
         let (e, f) = (stop(self, first + second - 1), stop(self, first + second));
-        let change = self.far(a, d) + self.far(e, b) + self.far(c, f) - self.far(a, b) - self.far(c, d) - self.far(e, f);
+        let change = self.far(a, d) + self.far(e, b) + self.far(c, f)
+            - self.far(a, b)
+            - self.far(c, d)
+            - self.far(e, f);
         self.turn(place(0), place(first + second - 1));
         self.turn(place(0), place(second - 1));
         self.turn(place(second), place(first + second - 1));

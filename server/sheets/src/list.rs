@@ -146,7 +146,7 @@ fn draw(page: &mut Page, fonts: &Fonts, sheet: &Sheet, y: &mut f32, household: &
                     let left = ANSWERS + 10.0 + ANSWER * place as f32;
                     page.items.push(Item::Tick { at: [left, line + 3.0], side: BOX });
                     let answer = (at * IN_LINE + place + 1).to_string();
-                    page.text([left + BOX + 1.5, line + 11.0], 6.5, false, answer);
+                    page.text([left + BOX + 1.5, line + 11.2], 7.5, false, answer);
                 }
                 line += LINE;
             }

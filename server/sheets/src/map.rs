@@ -79,7 +79,13 @@ fn names(page: &mut Page, fonts: &Fonts, sheet: &Sheet, view: &View, taken: &mut
             (within && !taken.iter().any(|other| overlap(area, *other))).then_some(([x, y], area))
         });
         if let Some((at, area)) = fits {
-            page.items.push(Item::Text { at, size: NAME, bold: false, grey: 0.25, text: street.name.clone() });
+            page.items.push(Item::Text {
+                at,
+                size: NAME,
+                bold: false,
+                grey: 0.25,
+                text: street.name.clone(),
+            });
             taken.push(area);
             named.push(&street.name);
         }
@@ -97,7 +103,12 @@ fn scale(page: &mut Page, fonts: &Fonts, view: &View) {
     let y = top + height - 8.0;
     page.items.push(Item::Area { at: [left + 6.0, y - 16.0], size: [bar.max(34.0) + 12.0, 20.0], grey: 1.0 });
     page.items.push(Item::Lines {
-        points: vec![[left + 12.0, y - 4.0], [left + 12.0, y], [left + 12.0 + bar, y], [left + 12.0 + bar, y - 4.0]],
+        points: vec![
+            [left + 12.0, y - 4.0],
+            [left + 12.0, y],
+            [left + 12.0 + bar, y],
+            [left + 12.0 + bar, y - 4.0],
+        ],
         width: 1.2,
         grey: 0.0,
         dashed: false,
@@ -106,7 +117,13 @@ fn scale(page: &mut Page, fonts: &Fonts, view: &View) {
     let x = left + width - 16.0;
     page.items.push(Item::Disc { middle: [x, top + 18.0], radius: 11.0, fill: 1.0, border: 0.0 });
     page.items.push(Item::Lines {
-        points: vec![[x, top + 27.0], [x, top + 17.0], [x - 3.0, top + 21.0], [x, top + 17.0], [x + 3.0, top + 21.0]],
+        points: vec![
+            [x, top + 27.0],
+            [x, top + 17.0],
+            [x - 3.0, top + 21.0],
+            [x, top + 17.0],
+            [x + 3.0, top + 21.0],
+        ],
         width: 1.2,
         grey: 0.0,
         dashed: false,
@@ -128,9 +145,10 @@ impl View {
     fn over(sheet: &Sheet, frame: [f32; 4]) -> Option<View> {
         let places = || sheet.stops.iter().map(|stop| stop.place);
         let first = places().next()?;
-        let extent = places().fold([first[0], first[1], first[0], first[1]], |[west, south, east, north], [x, y]| {
-            [west.min(x), south.min(y), east.max(x), north.max(y)]
-        });
+        let extent = places()
+            .fold([first[0], first[1], first[0], first[1]], |[west, south, east, north], [x, y]| {
+                [west.min(x), south.min(y), east.max(x), north.max(y)]
+            });
         let middle = [(extent[0] + extent[2]) / 2.0, (extent[1] + extent[3]) / 2.0];
         let metres = [111_195.0 * middle[1].to_radians().cos().max(0.01), 111_195.0];
         let (wide, high) = ((extent[2] - extent[0]) * metres[0], (extent[3] - extent[1]) * metres[1]);

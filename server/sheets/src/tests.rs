@@ -6,7 +6,10 @@ use crate::write::pages;
 use crate::{Household, Person, Question, Sheet, Stop, Street, pdf};
 
 fn sheet(stops: u32, people: usize) -> Sheet {
-    let person = |at: usize| Person { name: format!("Invented Person{at} With A Very Long Family-Name"), about: "104 F UNA".into() };
+    let person = |at: usize| Person {
+        name: format!("Invented Person{at} With A Very Long Family-Name"),
+        about: "104 F UNA".into(),
+    };
     let household = |unit: Option<String>| Household { unit, people: (0..people).map(person).collect() };
     let stop = |at: u32| Stop {
         number: at + 1,

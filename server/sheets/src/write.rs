@@ -25,7 +25,9 @@ pub fn pdf(sheets: &[Sheet]) -> Result<Vec<u8>, Error> {
     let faces = [font(REGULAR)?, font(BOLD)?];
     let mut document = Document::new();
     if let Some(first) = sheets.first() {
-        document.set_metadata(Metadata::new().title(format!("{}: walk sheets", first.name)).language("en".into()));
+        document.set_metadata(
+            Metadata::new().title(format!("{}: walk sheets", first.name)).language("en".into()),
+        );
     }
     for sheet in sheets {
         let pages = pages(sheet, &fonts);
@@ -73,7 +75,12 @@ fn first(sheet: &Sheet, fonts: &Fonts) -> Page {
     );
     page.text([MARGIN, MARGIN + 62.0], 10.0, false, fonts.fitted(&facts, 10.0, false, wide));
     let name = sheet.canvasser.clone().unwrap_or_else(|| "______________________".into());
-    page.text([MARGIN, MARGIN + 82.0], 10.0, false, fonts.fitted(&format!("Canvasser: {name}"), 10.0, false, wide * 0.55));
+    page.text(
+        [MARGIN, MARGIN + 82.0],
+        10.0,
+        false,
+        fonts.fitted(&format!("Canvasser: {name}"), 10.0, false, wide * 0.55),
+    );
     page.text([MARGIN + wide * 0.58, MARGIN + 82.0], 10.0, false, "Date: ____________");
     if let Some(link) = &sheet.link {
         code(&mut page, link);
@@ -81,7 +88,9 @@ fn first(sheet: &Sheet, fonts: &Fonts) -> Page {
     }
     let mut words: Vec<(f32, bool, String)> = Vec::new();
     if !sheet.introduction.trim().is_empty() {
-        words.extend(fonts.lines(&sheet.introduction, 10.0, false, INNER).into_iter().map(|line| (10.0, false, line)));
+        words.extend(
+            fonts.lines(&sheet.introduction, 10.0, false, INNER).into_iter().map(|line| (10.0, false, line)),
+        );
     }
     for (at, question) in sheet.questions.iter().enumerate() {
         let letter = if sheet.questions.len() > 1 { format!("{}. ", letter_of(at)) } else { String::new() };

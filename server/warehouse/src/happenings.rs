@@ -43,10 +43,14 @@ impl Copy {
             self.each_live(include_str!("questions/live_wishes.sql"), live, |batch| {
                 let rows = batch.column_by_name("row");
                 let wish = texts(batch, "contact");
-                let times = batch.column_by_name("at").and_then(|array| array.as_primitive_opt::<Int64Type>());
+                let times =
+                    batch.column_by_name("at").and_then(|array| array.as_primitive_opt::<Int64Type>());
                 electorate.happened((0..batch.num_rows()).filter_map(|place| {
                     let leave_alone = wish(place)? == LEAVE_ALONE;
-                    Some((integer(rows, place)? as u32, Happening::Wish { leave_alone, at: times?.value(place) }))
+                    Some((
+                        integer(rows, place)? as u32,
+                        Happening::Wish { leave_alone, at: times?.value(place) },
+                    ))
                 }));
             })?;
         }
@@ -99,7 +103,8 @@ impl Copy {
                 ["voter_id", "state", "report", "details"].map(|name| texts(batch, name));
             let at = batch.column_by_name("at");
             for row in 0..batch.num_rows() {
-                if let (Some(voter), Some(report), Some(moment)) = (voter(row), report(row), integer(at, row)) {
+                if let (Some(voter), Some(report), Some(moment)) = (voter(row), report(row), integer(at, row))
+                {
                     take((state(row).unwrap_or(""), voter), report, details(row), moment);
                 }
             }

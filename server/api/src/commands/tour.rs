@@ -97,7 +97,8 @@ fn work(args: TourArgs) -> Result<(), Failure> {
     for (group, rows) in of_group {
         let own: Vec<[f64; 2]> = rows.iter().map(|row| points[*row]).collect();
         let base = own[0];
-        let near: Vec<[f32; 2]> = own.iter().map(|[x, y]| [(x - base[0]) as f32, (y - base[1]) as f32]).collect();
+        let near: Vec<[f32; 2]> =
+            own.iter().map(|[x, y]| [(x - base[0]) as f32, (y - base[1]) as f32]).collect();
         let places = Places { points: &own, measure };
         let tries = args.tries.unwrap_or(TRIES[usize::from(own.len() > SMALL)]);
         let order = match own.len() <= HELD {
@@ -121,7 +122,10 @@ fn work(args: TourArgs) -> Result<(), Failure> {
         }
         writer.flush()?;
     }
-    println!("{}", json!({"rounds": rounds.len(), "places": points.len(), "metres": whole, "seconds": seconds}));
+    println!(
+        "{}",
+        json!({"rounds": rounds.len(), "places": points.len(), "metres": whole, "seconds": seconds})
+    );
     Ok(())
 }
 
@@ -156,7 +160,9 @@ fn tsplib(text: &str) -> Result<(Vec<[f64; 2]>, Measure), Failure> {
                     "EUC_2D" => Ok(Measure::Rounded),
                     "CEIL_2D" => Ok(Measure::RoundedUp),
                     "ATT" => Ok(Measure::Att),
-                    other => Err(format!("EDGE_WEIGHT_TYPE {other}: there are EUC_2D, CEIL_2D and ATT").into()),
+                    other => {
+                        Err(format!("EDGE_WEIGHT_TYPE {other}: there are EUC_2D, CEIL_2D and ATT").into())
+                    }
                 }
             }
             "NODE_COORD_SECTION" => break,
@@ -167,8 +173,7 @@ fn tsplib(text: &str) -> Result<(Vec<[f64; 2]>, Measure), Failure> {
     let measure = measure?;
     let mut points = Vec::new();
     for line in lines.take_while(|line| *line != "EOF").filter(|line| !line.is_empty()) {
-        let numbers: Vec<f64> =
-            line.split_whitespace().skip(1).map(str::parse).collect::<Result<_, _>>()?;
+        let numbers: Vec<f64> = line.split_whitespace().skip(1).map(str::parse).collect::<Result<_, _>>()?;
         let [x, y] = numbers[..] else { return Err(format!("{line}: no number and two coordinates").into()) };
         points.push([x, y]);
     }

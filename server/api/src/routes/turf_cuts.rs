@@ -114,8 +114,8 @@ pub async fn one(
         let mut tally = Tally::default();
         turfs.iter().for_each(|turf| tally.add(&turf.tally));
         tally.minutes_left = (tally.minutes_left * 10.0).round() / 10.0;
-        let contact_rate =
-            (tally.attempts > 0).then(|| (tally.people_reached as f64 / tally.attempts as f64 * 1e4).round() / 1e4);
+        let contact_rate = (tally.attempts > 0)
+            .then(|| (tally.people_reached as f64 / tally.attempts as f64 * 1e4).round() / 1e4);
         let answer = CutAnswer {
             id: cut.plan.id.clone(),
             name: cut.plan.name.clone(),
@@ -210,11 +210,17 @@ pub async fn forget(
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
     let cut = seen(&app, &caller, &id)?;
-    let held = cut.plan.turfs.iter().filter(|turf| !turf.replaced).find(|turf| {
-        matches!(cut.standing(turf.number).state, Stands::Claimed | Stands::Started)
-    });
+    let held = cut
+        .plan
+        .turfs
+        .iter()
+        .filter(|turf| !turf.replaced)
+        .find(|turf| matches!(cut.standing(turf.number).state, Stands::Claimed | Stands::Started));
     if let Some(turf) = held {
-        return Err(ApiError::conflict(format!("turf {} is with a canvasser; return or finish it first", turf.number)));
+        return Err(ApiError::conflict(format!(
+            "turf {} is with a canvasser; return or finish it first",
+            turf.number
+        )));
     }
     caller.record(&app, &cut.plan.release, json!({"turf_cut": id}), None, vec!["forgotten".into()])?;
     let store = app.turfs.clone();

@@ -108,7 +108,8 @@ pub async fn list(
                 continue;
             }
             let told = Telling::new(app, serving, &cut, &base)?;
-            let turfs = cut.plan.turfs.iter().filter(|turf| !turf.replaced).map(|turf| told.turf(turf, false));
+            let turfs =
+                cut.plan.turfs.iter().filter(|turf| !turf.replaced).map(|turf| told.turf(turf, false));
             rows.extend(turfs.filter(|turf| {
                 params.state.is_none_or(|state| turf.state == state)
                     && params.canvasser.as_ref().is_none_or(|name| turf.canvasser.as_ref() == Some(name))
@@ -228,7 +229,11 @@ impl Step {
             "claim" => Step::Claim,
             "return" => Step::Return,
             "finish" => Step::Finish,
-            _ => return Err(ApiError::not_found("a turf can be released, claimed, returned and finished: release, claim, return, finish")),
+            _ => {
+                return Err(ApiError::not_found(
+                    "a turf can be released, claimed, returned and finished: release, claim, return, finish",
+                ));
+            }
         })
     }
 }
@@ -248,7 +253,9 @@ pub fn take_step(standing: &mut Standing, step: Step, canvasser: Option<&str>) -
         Err(ApiError::conflict(format!("the turf is {}{whose}: it cannot be {what}", stood.name())))
     };
     match (step, stood) {
-        (Step::Release, Stands::Cut | Stands::Returned | Stands::Released) => standing.state = Stands::Released,
+        (Step::Release, Stands::Cut | Stands::Returned | Stands::Released) => {
+            standing.state = Stands::Released
+        }
         (Step::Release, _) => return cannot("released"),
         (Step::Claim, Stands::Cut | Stands::Released | Stands::Returned) => {
             let Some(name) = name else { return Err(ApiError::bad_request("/canvasser: who claims it?")) };
@@ -267,7 +274,9 @@ pub fn take_step(standing: &mut Standing, step: Step, canvasser: Option<&str>) -
             // Who had it must not go on with it: the next one gets another link.
             standing.links += 1;
         }
-        (Step::Finish, Stands::Claimed | Stands::Started | Stands::Finished) => standing.state = Stands::Finished,
+        (Step::Finish, Stands::Claimed | Stands::Started | Stands::Finished) => {
+            standing.state = Stands::Finished
+        }
         (Step::Finish, _) => return cannot("finished"),
     }
     Ok(())
@@ -282,7 +291,10 @@ pub fn may_see(caller: &Caller, cut: &Cut) -> bool {
 fn seen(app: &App, caller: &Caller, id: &str) -> Result<(Cut, u32), ApiError> {
     let missing = || ApiError::not_found("no such turf; GET /v1/turfs lists those that there are");
     let (cut, number) = parts_of(id).ok_or_else(missing)?;
-    let cut = app.turfs.cut(cut).map_err(|error| if error.status() == StatusCode::NOT_FOUND { missing() } else { error })?;
+    let cut = app
+        .turfs
+        .cut(cut)
+        .map_err(|error| if error.status() == StatusCode::NOT_FOUND { missing() } else { error })?;
     match cut.turf(number).is_some() && may_see(caller, &cut) {
         true => Ok((cut, number)),
         false => Err(missing()),

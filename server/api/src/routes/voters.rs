@@ -12,8 +12,8 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::population::Population;
-use crate::turfs::Member;
 use crate::reply::{AsOf, Params, Segments, one_row};
+use crate::turfs::Member;
 
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -56,9 +56,12 @@ pub async fn one(
             // Who lies outside of the key's districts is not there for the key.
             let mut records = rows.json()?;
             records.retain(|record| record["row"].as_i64().is_some_and(|row| allowed(&row)));
-            let Some(row) = records.first().and_then(|record| record["row"].as_i64()) else { return Ok(None) };
+            let Some(row) = records.first().and_then(|record| record["row"].as_i64()) else {
+                return Ok(None);
+            };
             if records.len() > 1 {
-                let states: Vec<&str> = records.iter().filter_map(|record| record["state"].as_str()).collect();
+                let states: Vec<&str> =
+                    records.iter().filter_map(|record| record["state"].as_str()).collect();
                 let detail = format!("several states have this id: add state={}", states.join(" or state="));
                 return Err(ApiError::bad_request(detail));
             }
@@ -66,10 +69,20 @@ pub async fn one(
             let state = voter["state"].as_str().unwrap_or_default().to_string();
             let mut part = |names: &[&str]| -> Value {
                 let object = voter.as_object_mut();
-                let taken = object.map(|object| names.iter().filter_map(|name| Some((name.to_string(), object.remove(*name)?))));
+                let taken = object.map(|object| {
+                    names.iter().filter_map(|name| Some((name.to_string(), object.remove(*name)?)))
+                });
                 taken.map_or(Value::Null, |taken| taken.collect::<serde_json::Map<_, _>>().into())
             };
-            let districts = part(&["precinct", "county", "congressional", "state_senate", "state_house", "media_market", "disagrees"]);
+            let districts = part(&[
+                "precinct",
+                "county",
+                "congressional",
+                "state_senate",
+                "state_house",
+                "media_market",
+                "disagrees",
+            ]);
             let place = part(&["longitude", "latitude", "quality"]);
             part(&["row", "placed"]);
             let scores: serde_json::Map<String, Value> = electorate

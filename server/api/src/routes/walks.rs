@@ -16,7 +16,9 @@ use crate::turfs::{Cut, Member, State as Stands, Turf, id_of, making};
 
 /// The list of a link.
 fn found(app: &App, link: &str) -> Result<(Cut, u32), ApiError> {
-    let gone = || ApiError::of_status(StatusCode::GONE, "this list was taken back, or never was; ask for another one");
+    let gone = || {
+        ApiError::of_status(StatusCode::GONE, "this list was taken back, or never was; ask for another one")
+    };
     let (cut, number) = app.turfs.of_link(link)?.ok_or_else(gone)?;
     match cut.standing(number).state {
         Stands::Cut | Stands::Returned => Err(gone()),
@@ -95,7 +97,9 @@ pub async fn step(
 ) -> Result<Json<Value>, ApiError> {
     let (cut, number) = found(&app, &link)?;
     let step = match Step::parse(&step)? {
-        Step::Release => return Err(ApiError::not_found("a list is claimed, returned and finished by its link")),
+        Step::Release => {
+            return Err(ApiError::not_found("a list is claimed, returned and finished by its link"));
+        }
         step => step,
     };
     let state = app.intake.happenings.walked.state(&id_of(&cut.plan.id, number), cut.standing(number).state);
@@ -127,7 +131,8 @@ pub async fn results(
     Body(entries): Body<Entries>,
 ) -> Result<Json<Taken>, ApiError> {
     let (cut, number) = found(&app, &link)?;
-    let turf = cut.turf(number).ok_or_else(|| ApiError::internal("a link leads to a turf that is not there"))?;
+    let turf =
+        cut.turf(number).ok_or_else(|| ApiError::internal("a link leads to a turf that is not there"))?;
     if entries.results.len() > MOST_ENTRIES {
         return Err(ApiError::bad_request(format!("at most {MOST_ENTRIES} entries come together")));
     }

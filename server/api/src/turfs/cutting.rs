@@ -55,8 +55,19 @@ impl Doors {
         taken: &HashSet<u64>,
     ) -> Result<Doors, ApiError> {
         let columns = [
-            "state", "voter_id", "confidential", "match_key", "house_number", "pre_direction", "street_name",
-            "street_type", "post_direction", "city", "zip", "unit_type", "unit_number",
+            "state",
+            "voter_id",
+            "confidential",
+            "match_key",
+            "house_number",
+            "pre_direction",
+            "street_name",
+            "street_type",
+            "post_direction",
+            "city",
+            "zip",
+            "unit_type",
+            "unit_number",
         ];
         let columns = columns.map(str::to_string);
         let rows = Electorate::rows_of(bitmap);
@@ -96,7 +107,8 @@ impl Doors {
                 let street: Vec<&str> = street_parts.iter().filter_map(|part| part[at].as_deref()).collect();
                 let named = street_parts[1][at].is_some();
                 let within = |part: &Option<String>| part.clone().unwrap_or_default();
-                let street = named.then(|| format!("{}|{}|{}", street.join(" "), within(&cities[at]), within(&zips[at])));
+                let street = named
+                    .then(|| format!("{}|{}|{}", street.join(" "), within(&cities[at]), within(&zips[at])));
                 let wide = street_parts[2][at].as_deref().is_some_and(|kind| WIDE.contains(&kind));
                 let number = numbers[at].as_deref().and_then(leading_number);
                 stops.push(Door { id, place, street, number, wide, households: Vec::new() });
@@ -149,7 +161,9 @@ impl Doors {
             let mut from = 0;
             while from < door.households.len() {
                 let mut to = from + 1;
-                while to < door.households.len() && stay(&door.households[from..=to]) <= turf_minutes * LARGEST_SHARE {
+                while to < door.households.len()
+                    && stay(&door.households[from..=to]) <= turf_minutes * LARGEST_SHARE
+                {
                     to += 1;
                 }
                 ground.push(GroundStop {
@@ -178,32 +192,37 @@ impl Doors {
             walk.stops.iter().for_each(|stop| turf_of[*stop as usize] = turf as u32);
         }
         let outlines = outline::outlines(&points, &turf_of, walks.len());
-        let turfs = walks.into_iter().zip(outlines).zip(chosen).enumerate().map(|(at, ((walk, rings), start))| {
-            let mut before = start.map(|start| starts[start]);
-            let stops = walk.stops.iter().map(|stop| {
-                let (here, (door, range)) = (&ground[*stop as usize], &parts[*stop as usize]);
-                let [x, y] = here.point;
-                let metres = before.map_or(0.0, |[east, north]: [f64; 2]| (x - east).hypot(y - north));
-                before = Some(here.point);
-                Stop {
-                    longitude: door.place[0],
-                    latitude: door.place[1],
-                    minutes: tenths(here.minutes),
-                    metres: tenths(metres),
-                    door: door.id,
-                    households: door.households[range.clone()].iter().map(|(_, people)| people.clone()).collect(),
+        let turfs =
+            walks.into_iter().zip(outlines).zip(chosen).enumerate().map(|(at, ((walk, rings), start))| {
+                let mut before = start.map(|start| starts[start]);
+                let stops = walk.stops.iter().map(|stop| {
+                    let (here, (door, range)) = (&ground[*stop as usize], &parts[*stop as usize]);
+                    let [x, y] = here.point;
+                    let metres = before.map_or(0.0, |[east, north]: [f64; 2]| (x - east).hypot(y - north));
+                    before = Some(here.point);
+                    Stop {
+                        longitude: door.place[0],
+                        latitude: door.place[1],
+                        minutes: tenths(here.minutes),
+                        metres: tenths(metres),
+                        door: door.id,
+                        households: door.households[range.clone()]
+                            .iter()
+                            .map(|(_, people)| people.clone())
+                            .collect(),
+                    }
+                });
+                Turf {
+                    number: first_number + at as u32,
+                    stops: stops.collect(),
+                    minutes: tenths(walk.minutes),
+                    metres: tenths(walk.metres),
+                    start: start
+                        .map(|start| [request.starts[start].longitude, request.starts[start].latitude]),
+                    outline: multi_polygon(rings, &plane),
+                    replaced: false,
                 }
             });
-            Turf {
-                number: first_number + at as u32,
-                stops: stops.collect(),
-                minutes: tenths(walk.minutes),
-                metres: tenths(walk.metres),
-                start: start.map(|start| [request.starts[start].longitude, request.starts[start].latitude]),
-                outline: multi_polygon(rings, &plane),
-                replaced: false,
-            }
-        });
         Ok((turfs.collect(), (spread * 1e4).round() / 1e4))
     }
 }
@@ -251,9 +270,10 @@ fn multi_polygon(rings: Vec<Vec<[f64; 2]>>, plane: &Plane) -> Value {
     let mut polygons: Vec<(Vec<[f64; 2]>, Vec<Vec<[f64; 2]>>)> =
         outer.into_iter().map(|ring| (ring, Vec::new())).collect();
     for hole in holes {
-        let owner = polygons.iter_mut().filter(|(ring, _)| holds(ring, hole[0])).min_by(|one, other| {
-            area(&one.0).total_cmp(&area(&other.0))
-        });
+        let owner = polygons
+            .iter_mut()
+            .filter(|(ring, _)| holds(ring, hole[0]))
+            .min_by(|one, other| area(&one.0).total_cmp(&area(&other.0)));
         if let Some((_, holes)) = owner {
             holes.push(hole);
         }
@@ -266,10 +286,14 @@ fn multi_polygon(rings: Vec<Vec<[f64; 2]>>, plane: &Plane) -> Value {
 
 /// Whether a ring holds a point (ray to the east).
 fn holds(ring: &[[f64; 2]], [x, y]: [f64; 2]) -> bool {
-    ring.windows(2).filter(|pair| {
-        let ([ax, ay], [bx, by]) = (pair[0], pair[1]);
-        (ay > y) != (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax
-    }).count() % 2 == 1
+    ring.windows(2)
+        .filter(|pair| {
+            let ([ax, ay], [bx, by]) = (pair[0], pair[1]);
+            (ay > y) != (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax
+        })
+        .count()
+        % 2
+        == 1
 }
 
 fn unfit(error: bellwether_field::Error) -> ApiError {

@@ -152,9 +152,25 @@ impl<'a> Lists<'a> {
             bitmap[*row as usize / 64] |= 1 << (row % 64);
         }
         let columns = [
-            "confidential", "last_name", "first_name", "middle_name", "name_suffix", "age", "gender", "party", "address",
-            "house_number", "pre_direction", "street_name", "street_type", "post_direction", "unit_type", "unit_number",
-            "city", "zip", "precinct",
+            "confidential",
+            "last_name",
+            "first_name",
+            "middle_name",
+            "name_suffix",
+            "age",
+            "gender",
+            "party",
+            "address",
+            "house_number",
+            "pre_direction",
+            "street_name",
+            "street_type",
+            "post_direction",
+            "unit_type",
+            "unit_number",
+            "city",
+            "zip",
+            "precinct",
         ];
         let answer = self.serving.copy.members(&bitmap, &columns.map(str::to_string), 0, u64::MAX >> 24)?;
         let place: HashMap<u32, usize> =
@@ -184,7 +200,8 @@ impl<'a> Lists<'a> {
                         }
                         let text = |column: &str| known[column][*at].clone();
                         let (last, given) = (text("last_name"), text("first_name"));
-                        let name = [&given, &last].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+                        let name =
+                            [&given, &last].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
                         first.get_or_insert(*at);
                         unit = ["unit_type", "unit_number"].map(text);
                         people.push(Listed {
@@ -205,15 +222,22 @@ impl<'a> Lists<'a> {
                         continue;
                     }
                     let [unit_type, unit_number] = unit;
-                    let unit = [&unit_type, &unit_number].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+                    let unit = [&unit_type, &unit_number]
+                        .into_iter()
+                        .flatten()
+                        .cloned()
+                        .collect::<Vec<_>>()
+                        .join(" ");
                     let unit = Some(unit).filter(|unit| !unit.is_empty());
                     households.push(Household { unit, unit_type, unit_number, people });
                 }
                 let Some(first) = first else { continue };
                 let text = |column: &str| known[column][first].clone();
-                let parts = ["house_number", "pre_direction", "street_name", "street_type", "post_direction"].map(text);
+                let parts = ["house_number", "pre_direction", "street_name", "street_type", "post_direction"]
+                    .map(text);
                 let street = parts[1..].iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-                let line = [parts[0].clone().unwrap_or_default(), street.clone()].join(" ").trim().to_string();
+                let line =
+                    [parts[0].clone().unwrap_or_default(), street.clone()].join(" ").trim().to_string();
                 let own = stop.households.iter().flatten();
                 stops.push(ListedStop {
                     turf: id.clone(),

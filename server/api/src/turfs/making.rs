@@ -181,8 +181,11 @@ fn left_alone(app: &App, cut: &Cut) -> Vec<Turf> {
 }
 
 fn nobody(suppressed: &std::collections::BTreeMap<String, u64>) -> ApiError {
-    let left_out: Vec<String> =
-        suppressed.iter().filter(|(_, count)| **count > 0).map(|(why, count)| format!("{count} {why}")).collect();
+    let left_out: Vec<String> = suppressed
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(why, count)| format!("{count} {why}"))
+        .collect();
     let detail = match left_out.is_empty() {
         true => "nobody is in this universe".to_string(),
         false => format!("nobody is left to visit: {}", left_out.join(", ")),

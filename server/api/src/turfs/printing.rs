@@ -94,7 +94,8 @@ pub async fn answer(
             .collect();
         let stops: usize = turfs.iter().map(|turf| turf.stops.len()).sum();
         if form == Form::Pdf && stops > MOST_PRINTED {
-            let detail = format!("{stops} stops are too many for one PDF; print turf by turf: /v1/turfs/{{id}}/doors");
+            let detail =
+                format!("{stops} stops are too many for one PDF; print turf by turf: /v1/turfs/{{id}}/doors");
             return Err(ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail));
         }
         let listed = lists.stops(&turfs)?;
@@ -141,10 +142,41 @@ fn json_of(release: &str, stops: &[ListedStop]) -> Result<Vec<u8>, ApiError> {
 
 /// The columns of a walk list: those that campaigns know from their canvassing tools, a row a voter.
 const COLUMNS: [&str; 35] = [
-    "Turf", "Stop", "VoterID", "State", "LastName", "FirstName", "MiddleName", "Suffix", "Sex", "Age", "Party",
-    "Address", "StreetNo", "StreetPrefix", "StreetName", "StreetType", "StreetSuffix", "AptType", "AptNo", "City",
-    "Zip5", "PrecinctName", "Latitude", "Longitude", "MetersFromLast", "MinutesAtStop", "HouseholdSize", "Result",
-    "DateCanvassed", "Answers", "ListNumber", "DoorID", "NotHome", "Refused", "Moved",
+    "Turf",
+    "Stop",
+    "VoterID",
+    "State",
+    "LastName",
+    "FirstName",
+    "MiddleName",
+    "Suffix",
+    "Sex",
+    "Age",
+    "Party",
+    "Address",
+    "StreetNo",
+    "StreetPrefix",
+    "StreetName",
+    "StreetType",
+    "StreetSuffix",
+    "AptType",
+    "AptNo",
+    "City",
+    "Zip5",
+    "PrecinctName",
+    "Latitude",
+    "Longitude",
+    "MetersFromLast",
+    "MinutesAtStop",
+    "HouseholdSize",
+    "Result",
+    "DateCanvassed",
+    "Answers",
+    "ListNumber",
+    "DoorID",
+    "NotHome",
+    "Refused",
+    "Moved",
 ];
 
 fn csv_of(cut: &Cut, stops: &[ListedStop]) -> Result<Vec<u8>, ApiError> {
@@ -157,9 +189,14 @@ fn csv_of(cut: &Cut, stops: &[ListedStop]) -> Result<Vec<u8>, ApiError> {
                 let recorded = person.result.as_ref();
                 let is = |result: &str| recorded.is_some_and(|recorded| recorded.result == result);
                 let tick = |result: &str| if is(result) { "X".to_string() } else { String::new() };
-                let answers = recorded.map(|recorded| &recorded.answers).filter(|answers| !answers.is_empty());
+                let answers =
+                    recorded.map(|recorded| &recorded.answers).filter(|answers| !answers.is_empty());
                 let answers = answers.map(|answers| {
-                    answers.iter().map(|(question, answer)| format!("{question}={answer}")).collect::<Vec<_>>().join("; ")
+                    answers
+                        .iter()
+                        .map(|(question, answer)| format!("{question}={answer}"))
+                        .collect::<Vec<_>>()
+                        .join("; ")
                 });
                 let unit = household.unit.as_ref().map_or(String::new(), |unit| format!(" {unit}"));
                 writer
@@ -236,10 +273,17 @@ fn geojson_of(cut: &Cut, turfs: &[&Turf], stops: &[ListedStop]) -> Result<Vec<u8
         let point = json!({"type": "Point", "coordinates": [stop.longitude, stop.latitude]});
         features.push(json!({"type": "Feature", "geometry": point, "properties": about}));
     }
-    serde_json::to_vec(&json!({"type": "FeatureCollection", "features": features})).map_err(ApiError::internal)
+    serde_json::to_vec(&json!({"type": "FeatureCollection", "features": features}))
+        .map_err(ApiError::internal)
 }
 
-fn pdf_of(app: &App, cut: &Cut, turfs: &[&Turf], stops: &[ListedStop], base: &str) -> Result<Vec<u8>, ApiError> {
+fn pdf_of(
+    app: &App,
+    cut: &Cut,
+    turfs: &[&Turf],
+    stops: &[ListedStop],
+    base: &str,
+) -> Result<Vec<u8>, ApiError> {
     let sheet = |turf: &&Turf| {
         let standing = cut.standing(turf.number);
         let own: Vec<&ListedStop> = stops.iter().filter(|stop| stop.turf_number == turf.number).collect();
@@ -258,7 +302,10 @@ fn pdf_of(app: &App, cut: &Cut, turfs: &[&Turf], stops: &[ListedStop], base: &st
             metres: turf.metres,
             introduction: script.introduction.clone(),
             questions: script.questions.iter().map(question).collect(),
-            streets: streets_of(&own).into_iter().map(|(name, points)| sheets::Street { name, points }).collect(),
+            streets: streets_of(&own)
+                .into_iter()
+                .map(|(name, points)| sheets::Street { name, points })
+                .collect(),
             stops: own.into_iter().map(sheet_stop).filter(|stop| !stop.households.is_empty()).collect(),
             start: turf.start,
             link: given_out.then(|| format!("{base}/walk/{link}")),
@@ -285,7 +332,9 @@ fn sheet_stop(stop: &ListedStop) -> sheets::Stop {
         people: household
             .people
             .iter()
-            .filter(|person| !person.result.as_ref().is_some_and(|known| DONE.contains(&known.result.as_str())))
+            .filter(|person| {
+                !person.result.as_ref().is_some_and(|known| DONE.contains(&known.result.as_str()))
+            })
             .map(person)
             .collect(),
     });
@@ -311,8 +360,12 @@ fn sheet_stop(stop: &ListedStop) -> sheets::Stop {
 pub fn streets_of(stops: &[&ListedStop]) -> Vec<(String, Vec<[f64; 2]>)> {
     let mut streets: HashMap<(&str, &Option<String>), Vec<(u32, [f64; 2])>> = HashMap::new();
     for stop in stops.iter().filter(|stop| !stop.street.is_empty()) {
-        let digits: String =
-            stop.house_number.iter().flat_map(|number| number.chars()).take_while(char::is_ascii_digit).collect();
+        let digits: String = stop
+            .house_number
+            .iter()
+            .flat_map(|number| number.chars())
+            .take_while(char::is_ascii_digit)
+            .collect();
         let number = digits.parse().unwrap_or(0);
         streets.entry((&stop.street, &stop.zip)).or_default().push((number, [stop.longitude, stop.latitude]));
     }

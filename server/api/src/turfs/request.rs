@@ -123,7 +123,8 @@ impl TurfsRequest {
         if self.name.trim().is_empty() || self.name.chars().count() > 100 {
             return wrong("/name has 1 to 100 characters");
         }
-        let within = |value: Option<f64>, low: f64, high: f64| value.is_none_or(|value| (low..=high).contains(&value));
+        let within =
+            |value: Option<f64>, low: f64, high: f64| value.is_none_or(|value| (low..=high).contains(&value));
         if !within(self.doors_per_turf, 1.0, 1_000.0) {
             return wrong("/doors_per_turf is 1 to 1000");
         }
@@ -139,13 +140,16 @@ impl TurfsRequest {
         if !within(self.metres_per_minute, 10.0, 1_000.0) || !within(self.drive_beyond_metres, 0.0, 1e6) {
             return wrong("/metres_per_minute is 10 to 1000, /drive_beyond_metres 0 to 1000000");
         }
-        let on_earth =
-            |place: &Place| place.longitude.abs() <= 180.0 && place.latitude.abs() <= 90.0;
+        let on_earth = |place: &Place| place.longitude.abs() <= 180.0 && place.latitude.abs() <= 90.0;
         if self.starts.len() > MOST_STARTS || !self.starts.iter().all(on_earth) {
             return wrong("/starts are at most 1000 places in degrees");
         }
-        if let Some(election) = self.elections.iter().flatten().find(|id| !bellwether_electorate::is_election(id)) {
-            return Err(ApiError::bad_request(format!("/elections: {election} is no election; they are like 2026-11-03/general")));
+        if let Some(election) =
+            self.elections.iter().flatten().find(|id| !bellwether_electorate::is_election(id))
+        {
+            return Err(ApiError::bad_request(format!(
+                "/elections: {election} is no election; they are like 2026-11-03/general"
+            )));
         }
         self.script.as_ref().map_or(Ok(()), Script::check)
     }
@@ -183,14 +187,18 @@ impl Script {
         let long = |text: &str| text.chars().count() > LONGEST_TEXT;
         let bad_id = |id: &str| id.is_empty() || id.len() > 64 || id.chars().any(char::is_control);
         if self.questions.len() > MOST_QUESTIONS || long(&self.introduction) {
-            return Err(ApiError::bad_request("/script has at most 20 questions, and texts of 1000 characters"));
+            return Err(ApiError::bad_request(
+                "/script has at most 20 questions, and texts of 1000 characters",
+            ));
         }
         let mut ids = std::collections::HashSet::new();
         for question in &self.questions {
             let mut answers = std::collections::HashSet::new();
             let doubled = !question.answers.iter().all(|answer| answers.insert(&answer.id));
             let bad = question.answers.iter().any(|answer| {
-                bad_id(&answer.id) || long(&answer.text) || answer.support.is_some_and(|level| !(1..=5).contains(&level))
+                bad_id(&answer.id)
+                    || long(&answer.text)
+                    || answer.support.is_some_and(|level| !(1..=5).contains(&level))
             });
             if bad_id(&question.id) || !ids.insert(&question.id) || long(&question.text) {
                 return Err(ApiError::bad_request("/script/questions have ids of their own and a text"));

@@ -88,9 +88,7 @@ pub fn events_of(cut: &Cut, turf: &Turf, standing: &Standing, entry: &Entry) -> 
     if let Some(canvasser) = &standing.canvasser {
         about.insert("canvasser".into(), json!(canvasser));
     }
-    let event = |id: String, kind: &str, data: Map<String, Value>| {
-        json!({"id": id, "type": kind, "time": entry.at, "data": data})
-    };
+    let event = |id: String, kind: &str, data: Map<String, Value>| json!({"id": id, "type": kind, "time": entry.at, "data": data});
     match (&entry.result, &entry.report) {
         (Some(result), None) => {
             if !RESULTS.contains(&result.as_str()) {

@@ -68,7 +68,9 @@ impl TurfStore {
         for entry in std::fs::read_dir(self.state.path(FOLDER))? {
             let entry = entry?;
             let Ok(id) = entry.file_name().into_string() else { continue };
-            let written = |file: String| std::fs::metadata(self.state.path(&file)).and_then(|file| file.modified()).ok();
+            let written = |file: String| {
+                std::fs::metadata(self.state.path(&file)).and_then(|file| file.modified()).ok()
+            };
             let times = [written(Self::plan_file(&id)), written(Self::standings_file(&id))];
             if times[0].is_none() {
                 continue;
@@ -151,7 +153,8 @@ impl TurfStore {
         let doubled = self.with(|known| {
             let taken = taken(known, anew.then_some(&id));
             let own = plan.turfs.iter().filter(|turf| !turf.replaced);
-            let standing = |number| known.cuts.get(&id).map(|(cut, _)| cut.standing(number)).unwrap_or_default();
+            let standing =
+                |number| known.cuts.get(&id).map(|(cut, _)| cut.standing(number)).unwrap_or_default();
             let fresh = own.filter(|turf| !anew || !standing(turf.number).state.is_kept());
             let doors = fresh.flat_map(|turf| turf.stops.iter().map(|stop| stop.door));
             doors.filter(|door| taken.contains(door)).collect::<HashSet<u64>>()
@@ -202,7 +205,8 @@ impl TurfStore {
                 continue;
             }
             let mut plan = (*cut.plan).clone();
-            for household in plan.turfs.iter_mut().flat_map(|turf| &mut turf.stops).flat_map(|stop| &mut stop.households)
+            for household in
+                plan.turfs.iter_mut().flat_map(|turf| &mut turf.stops).flat_map(|stop| &mut stop.households)
             {
                 household.retain(|member| !is(member));
             }
