@@ -4,6 +4,7 @@ Each pass runs every program once, in a fresh process, so that whatever else the
 programs beside which Bellwether is timed and the workloads come from the peers' harness, a folder that lies beside
 the real data (see its README for its set-up): `BELLWETHER_PEERS`, by default ../peers from BELLWETHER_REAL_DATA."""
 
+import csv
 import json
 import os
 import shutil
@@ -33,6 +34,7 @@ CARRYING = {
     "plan": ["tobler_plan", "duckdb_spatial_plan", "shapely_by_hand_plan", "sedonadb_plan"],
 }
 LINKING = ["splink5_duckdb", "duckdb_cascade"]
+WALKING = {False: ["lkh3_route", "fast_tsp_route_10ms"], True: ["fast_tsp_giant_1s"]}
 LEARNING = {"trees": ["lightgbm", "xgboost_hist", "sklearn_histgb"], "logistic": ["sklearn_logistic"]}
 
 
@@ -83,6 +85,29 @@ def bellwether_learn(learner):
     return found | json.loads(found["out"].splitlines()[-1])
 
 
+def bellwether_walk(giant):
+    """Rounds past the doors of the turfs that the harness cuts, or past the first thousand."""
+    with open(f"{DATA}/doors.csv") as file:
+        doors = [(float(row["x"]), float(row["y"])) for row in csv.DictReader(file)]
+
+    def halves(part):
+        if len(part) <= 60:
+            return [part]
+        axis = max((0, 1), key=lambda at: max(doors[i][at] for i in part) - min(doors[i][at] for i in part))
+        part = sorted(part, key=lambda i: doors[i][axis])
+        return halves(part[: len(part) // 2]) + halves(part[len(part) // 2 :])
+
+    groups = [list(range(min(1000, len(doors))))] if giant else halves(list(range(len(doors))))
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", dir=VENVS) as file:
+        file.write("x,y,turf\n")
+        for turf, group in enumerate(groups):
+            file.writelines(f"{doors[i][0]},{doors[i][1]},{turf}\n" for i in group)
+        file.flush()
+        found = run([f"{TARGET}/bellwether", "tour", file.name, "--group", "turf"])
+    # The clock covers what the peers' does: distances and rounds.
+    return found | json.loads(found["out"].splitlines()[-1])
+
+
 def bellwether_carry(onto):
     found = run([f"{TARGET}/carry-votes", f"{DATA}/old_precincts.parquet", f"{DATA}/{onto}.parquet"])
     return found | json.loads(found["out"].splitlines()[-1])
@@ -107,7 +132,7 @@ def compare(title, peers, script, ours, *more):
         middle = lambda field: statistics.median(found[field] for found in runs)
         memory = max(found["peak_rss_mb"] for found in runs)
         ratio, cpu = middle("seconds") / base, middle("cpu_s") / base_cpu
-        how_right = "".join(f"   {field} {runs[0][field]:.4f}" for field in ("precision", "recall", "auc", "train_s", "score_s") if field in runs[0])
+        how_right = "".join(f"   {field} {runs[0][field]:.4f}" for field in ("precision", "recall", "auc", "train_s", "score_s", "metres") if field in runs[0])
         print(
             f"  {name:<24}{middle('seconds'):>10.3f}{middle('cpu_s'):>10.2f}{memory:>8}{ratio:>12.2f}{cpu:>8.2f}{how_right}"
         )
@@ -131,6 +156,8 @@ def main():
     for learner, peers in LEARNING.items():
         title = f"Learn from 240,000 of 300,000 people and score all: {learner}"
         compare(title, peers, "job4_model.py", lambda learner=learner: bellwether_learn(learner), "--scale", "0.3")
+    for giant, title in [(False, "128 rounds past 5,000 doors"), (True, "One round past 1,000 doors")]:
+        compare(title, WALKING[giant], "job5_doors.py", lambda giant=giant: bellwether_walk(giant))
     binary = f"{TARGET}/bellwether"
     bench_http.beside_peers(binary, f"{DATA}/voters.tsv", peer, PASSES)
     bench_events.main(binary)

@@ -35,7 +35,7 @@ pub struct TourArgs {
 }
 
 /// Tries for each place of a small round, and of a large one.
-const TRIES: [usize; 2] = [6, 24];
+const TRIES: [usize; 2] = [6, 14];
 const SMALL: usize = 300;
 /// Up to so many places distances are held.
 const HELD: usize = 300;
