@@ -342,11 +342,12 @@ pub fn shortest_round(
                 .with(distances, |stop, list| list.extend(nearby.of(stop as u32)))
         }
     };
-    let first = tour::nearest_first(distances, &around, 0);
     let one = |seed: u64, first: Vec<u32>| tour::round(distances, &around, first, tries * points.len(), seed);
+    // A few stops are soon in order from wherever one begins.
     if points.len() <= HELD {
-        return one(seed, first);
+        return one(seed, tour::nearest_first(distances, &around, 0));
     }
+    let first = tour::shortest_ways_first(distances, &around);
     // Large rounds are worth both processors: the better of two.
     let (one, other) = rayon::join(|| one(seed, first.clone()), || one(!seed, first.clone()));
     if tour::length(distances, &other) < tour::length(distances, &one) { other } else { one }

@@ -258,6 +258,89 @@ pub fn nearest_first(distances: &impl Between, neighbours: &Neighbours, start: u
     }
 }
 
+/// A first round: the shortest ways first, as long as they make no fork and close no circle; then the ends that are left.
+/// Time grows with the neighbours, and with the square of the pieces that they leave.
+pub fn shortest_ways_first(distances: &impl Between, neighbours: &Neighbours) -> Vec<u32> {
+    let stops = distances.stops();
+    let mut pieces = Pieces::new(stops);
+    let mut ways: Vec<(f32, u32, u32)> = (0..stops as u32)
+        .flat_map(|one| {
+            neighbours.of(one).iter().map(move |(far, other)| (*far, one.min(*other), one.max(*other)))
+        })
+        .collect();
+    let by = |one: &(f32, u32, u32), other: &(f32, u32, u32)| {
+        one.0.total_cmp(&other.0).then((one.1, one.2).cmp(&(other.1, other.2)))
+    };
+    ways.sort_unstable_by(by);
+    ways.iter().for_each(|(_, one, other)| pieces.join(*one, *other));
+    let ends: Vec<u32> =
+        (0..stops as u32).filter(|stop| pieces.beside[*stop as usize][1] == NOBODY).collect();
+    ways.clear();
+    for (at, one) in ends.iter().enumerate() {
+        let others = ends[at + 1..].iter();
+        ways.extend(others.map(|other| (distances.between(*one as usize, *other as usize), *one, *other)));
+    }
+    ways.sort_unstable_by(by);
+    ways.iter().for_each(|(_, one, other)| pieces.join(*one, *other));
+    pieces.order()
+}
+
+const NOBODY: u32 = u32::MAX;
+
+/// Pieces of a round that is being put together.
+struct Pieces {
+    /// The one or two stops beside each.
+    beside: Vec<[u32; 2]>,
+    /// Leads to the piece that a stop belongs to.
+    piece: Vec<u32>,
+}
+
+impl Pieces {
+    fn new(stops: usize) -> Pieces {
+        Pieces { beside: vec![[NOBODY; 2]; stops], piece: (0..stops as u32).collect() }
+    }
+
+    fn of(&mut self, mut stop: u32) -> u32 {
+        while self.piece[stop as usize] != stop {
+            self.piece[stop as usize] = self.piece[self.piece[stop as usize] as usize];
+            stop = self.piece[stop as usize];
+        }
+        stop
+    }
+
+    /// Joins two ends of two pieces; others are left as they are.
+    fn join(&mut self, one: u32, other: u32) {
+        let full = |stop: u32| self.beside[stop as usize][1] != NOBODY;
+        if full(one) || full(other) {
+            return;
+        }
+        let (from, to) = (self.of(one), self.of(other));
+        if from == to {
+            return;
+        }
+        self.piece[from as usize] = to;
+        for (stop, next) in [(one, other), (other, one)] {
+            let beside = &mut self.beside[stop as usize];
+            beside[usize::from(beside[0] != NOBODY)] = next;
+        }
+    }
+
+    /// The stops of the one piece that is left, from end to end.
+    fn order(&self) -> Vec<u32> {
+        let end = self.beside.iter().position(|beside| beside[1] == NOBODY).unwrap_or(0) as u32;
+        let (mut order, mut before) = (vec![end], NOBODY);
+        loop {
+            let at = order[order.len() - 1];
+            let next = self.beside[at as usize].into_iter().find(|next| *next != NOBODY && *next != before);
+            match next.filter(|_| order.len() < self.beside.len()) {
+                Some(next) => order.push(next),
+                None => return order,
+            }
+            before = at;
+        }
+    }
+}
+
 impl<'a, D: Between> Tour<'a, D> {
     fn new(distances: &'a D, neighbours: &'a Neighbours, order: Vec<u32>) -> Tour<'a, D> {
         let mut place = vec![0; order.len()];
