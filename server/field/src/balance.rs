@@ -4,7 +4,7 @@
 //! minutes there and the way. What is sought is the least of the squared differences from the mean, of the ways, and of the
 //! length of the borders.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::ground::{Pace, Stop, metres};
 use crate::nearby::Nearby;
@@ -21,6 +21,8 @@ const TOLERATED: f64 = 0.02;
 /// Longest piece that changes over at once, and how many are tried.
 const LONGEST_PIECE: usize = 40;
 const PIECES_TRIED: usize = 200;
+/// How often a turf takes or gives at a time.
+const TRADES: usize = 50;
 /// How many ends are tried for a chain.
 const ENDS: usize = 6;
 /// A piece of a round that may change over, what it is worth, and where it goes.
@@ -279,7 +281,10 @@ impl<'a> Turfs<'a> {
         let borders = self.borders();
         let mut done = 0;
         for turf in far {
-            while off(self, turf).abs() > TOLERATED * mean {
+            for _ in 0..TRADES {
+                if off(self, turf).abs() <= TOLERATED * mean {
+                    break;
+                }
                 let gives = off(self, turf) > 0.0;
                 if !self.trade(turf, gives, mean) && !self.chain(turf, gives, mean, &borders) {
                     break;
@@ -380,7 +385,10 @@ impl<'a> Turfs<'a> {
         let rest: Vec<u32> =
             self.round(piece.stops[0]).into_iter().filter(|stop| !piece.stops.contains(stop)).collect();
         let taking = self.round(piece.after);
-        let hangs = |stops: &[u32]| self.nearby.parts(stops, |beside| stops.contains(&beside)).1 == 1;
+        let hangs = |stops: &[u32]| {
+            let within: HashSet<u32> = stops.iter().copied().collect();
+            self.nearby.parts(stops, |beside| within.contains(&beside)).1 == 1
+        };
         let mut stops = piece.stops.clone();
         if piece.turned {
             stops.reverse();

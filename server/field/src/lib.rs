@@ -40,7 +40,7 @@ pub struct Turf {
 
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum Error {
-    #[error("{turfs} turfs of {stops} stops: there are not enough stops")]
+    #[error("{turfs} turfs of {stops} stops: a turf has a stop at least, and a cut 20000 turfs at most")]
     TooManyTurfs { turfs: usize, stops: usize },
     #[error("a turf of {stops} stops is too large to walk; {most} are possible")]
     TooLarge { stops: usize, most: usize },
@@ -50,6 +50,8 @@ pub enum Error {
 
 /// Most stops of a turf.
 pub const MOST_STOPS: usize = 2_000;
+/// Most turfs of one cut.
+pub const MOST_TURFS: usize = 20_000;
 /// How often a round is sought to be bettered, by its stops: while turfs change, and at the end.
 const QUICK: usize = 2;
 const THOROUGH: usize = 6;
@@ -155,6 +157,9 @@ pub fn cut(
         .collect())
 }
 
+/// A line that cuts a group anew: what it promises, the group, and its new turfs.
+type Line<'a> = (f64, &'a Vec<u32>, Vec<Vec<u32>>);
+
 /// Cuts the turfs that are furthest off the mean anew, together with one or two beside them, by whichever line leaves them
 /// most even and whole. Gives how many were.
 fn cut_together(stops: &[Stop], nearby: &Nearby, turfs: &mut Turfs) -> usize {
@@ -175,7 +180,7 @@ fn cut_together(stops: &[Stop], nearby: &Nearby, turfs: &mut Turfs) -> usize {
         let off = (turfs.minutes[turf as usize] / turfs.mean() - 1.0).abs();
         groups.truncate(if off > FAR_OFF { MANY_GROUPS } else { GROUPS });
         // What the stops weigh where they are tells well enough which lines are worth walking along.
-        let mut lines: Vec<(f64, &Vec<u32>, Vec<Vec<u32>>)> = groups
+        let mut lines: Vec<Line> = groups
             .par_iter()
             .flat_map_iter(|group| {
                 let part = rounds(group);
@@ -229,6 +234,9 @@ fn turfs_of(size: Size, stops: &[Stop], weights: &[f64]) -> Result<usize, Error>
         Size::Doors(each) => (doors / each).ceil() as usize,
     };
     let turfs = turfs.max(1);
+    if turfs > MOST_TURFS {
+        return Err(Error::TooManyTurfs { turfs, stops: stops.len() });
+    }
     let asked = matches!(size, Size::Turfs(_));
     match turfs > stops.len() {
         true if asked => Err(Error::TooManyTurfs { turfs, stops: stops.len() }),

@@ -5,7 +5,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::ground::{Pace, Stop, metres};
 use crate::nearby::Nearby;
-use crate::tour::{Between, Matrix, length};
+use crate::tour::{Matrix, length};
 use crate::{Error, Size, begin_near, cut, outline, shortest_round};
 
 fn random(count: usize, seed: u64) -> Vec<[f32; 2]> {
@@ -141,7 +141,7 @@ fn a_wide_street_is_walked_one_side_after_the_other() {
         minutes: 3.5,
         doors: 1,
         street: 1,
-        side: at % 2 == 0,
+        side: at.is_multiple_of(2),
         crossing: 80.0,
     };
     let crossings = |stops: &[Stop]| {

@@ -2,7 +2,7 @@
 
 use crate::layout::{HEIGHT, INNER, Item, MARGIN, Page, WIDTH};
 use crate::text::Fonts;
-use crate::{Household, Sheet, Stop};
+use crate::{Person, Sheet, Stop};
 
 /// What a canvasser ticks beside the answers.
 pub(crate) const RESULTS: [&str; 5] = ["Not home", "Refused", "Moved", "Deceased", "Leave alone"];
@@ -22,6 +22,7 @@ const BOX: f32 = 10.0;
 const IN_LINE: usize = 6;
 const LINE: f32 = 17.0;
 const STOP_LINE: f32 = 16.0;
+const UNIT: f32 = 12.0;
 const STREET: f32 = 22.0;
 const FOOT: f32 = HEIGHT - MARGIN - 8.0;
 const HEAD: f32 = MARGIN + 44.0;
@@ -32,8 +33,8 @@ pub(crate) fn pages(sheet: &Sheet, fonts: &Fonts) -> Vec<Page> {
     let (mut y, mut street) = (f32::INFINITY, None);
     for stop in &sheet.stops {
         let new_street = street != Some(&stop.street);
-        // A stop begins where its first household fits as well; a street's name stands over a stop.
-        let first = stop.households.first().map_or(0.0, |household| height(sheet, household));
+        // A stop begins where its first person fits as well; a street's name stands over a stop.
+        let first = person_height(sheet) + UNIT;
         let needed = if new_street { STREET } else { 0.0 } + STOP_LINE + first;
         if y + needed > FOOT {
             y = begin(&mut pages, sheet, fonts);
@@ -43,13 +44,17 @@ pub(crate) fn pages(sheet: &Sheet, fonts: &Fonts) -> Vec<Page> {
         }
         street = Some(&stop.street);
         begin_stop(last(&mut pages), fonts, &mut y, stop, false);
-        for (at, household) in stop.households.iter().enumerate() {
-            if at > 0 && y + height(sheet, household) > FOOT {
-                y = begin(&mut pages, sheet, fonts);
-                heading(last(&mut pages), &mut y, stop, true);
-                begin_stop(last(&mut pages), fonts, &mut y, stop, true);
+        for household in &stop.households {
+            for (at, person) in household.people.iter().enumerate() {
+                let unit = household.unit.as_deref().filter(|_| at == 0);
+                let needed = person_height(sheet) + if unit.is_some() { UNIT } else { 0.0 };
+                if y + needed > FOOT {
+                    y = begin(&mut pages, sheet, fonts);
+                    heading(last(&mut pages), &mut y, stop, true);
+                    begin_stop(last(&mut pages), fonts, &mut y, stop, true);
+                }
+                draw(last(&mut pages), fonts, sheet, &mut y, (unit, person));
             }
-            draw(last(&mut pages), fonts, sheet, &mut y, household);
         }
         for remark in &stop.remarks {
             if y + 11.0 > FOOT {
@@ -117,42 +122,39 @@ fn answer_lines(sheet: &Sheet) -> usize {
     sheet.questions.iter().map(|question| question.answers.len().div_ceil(IN_LINE)).sum()
 }
 
-fn height(sheet: &Sheet, household: &Household) -> f32 {
-    let person = LINE * answer_lines(sheet).max(1) as f32;
-    let unit = if household.unit.is_some() { 12.0 } else { 0.0 };
-    unit + person * household.people.len() as f32
+fn person_height(sheet: &Sheet) -> f32 {
+    LINE * answer_lines(sheet).max(1) as f32
 }
 
-fn draw(page: &mut Page, fonts: &Fonts, sheet: &Sheet, y: &mut f32, household: &Household) {
-    if let Some(unit) = &household.unit {
+/// A line of a person, below the unit where it begins one.
+fn draw(page: &mut Page, fonts: &Fonts, sheet: &Sheet, y: &mut f32, (unit, person): (Option<&str>, &Person)) {
+    if let Some(unit) = unit {
         page.text([NAME, *y + 9.0], 9.0, true, fonts.fitted(unit, 9.0, true, NAME_WIDTH));
-        *y += 12.0;
+        *y += UNIT;
     }
-    for person in &household.people {
-        page.text([NAME, *y + 11.5], 9.5, false, fonts.fitted(&person.name, 9.5, false, NAME_WIDTH));
-        page.text([ABOUT, *y + 11.5], 8.5, false, fonts.fitted(&person.about, 8.5, false, ABOUT_WIDTH - 4.0));
-        for at in 0..RESULTS.len() {
-            let left = TICKS + TICK * at as f32 + (TICK - BOX) / 2.0;
-            page.items.push(Item::Tick { at: [left, *y + 3.0], side: BOX });
-        }
-        let mut line = *y;
-        for (number, question) in sheet.questions.iter().enumerate() {
-            for (at, answers) in question.answers.chunks(IN_LINE).enumerate() {
-                if at == 0 && sheet.questions.len() > 1 {
-                    let letter = letter_of(number);
-                    page.text([ANSWERS - 1.0, line + 11.5], 8.0, true, letter);
-                }
-                for place in 0..answers.len() {
-                    let left = ANSWERS + 10.0 + ANSWER * place as f32;
-                    page.items.push(Item::Tick { at: [left, line + 3.0], side: BOX });
-                    let answer = (at * IN_LINE + place + 1).to_string();
-                    page.text([left + BOX + 1.5, line + 11.2], 7.5, false, answer);
-                }
-                line += LINE;
+    page.text([NAME, *y + 11.5], 9.5, false, fonts.fitted(&person.name, 9.5, false, NAME_WIDTH));
+    page.text([ABOUT, *y + 11.5], 8.5, false, fonts.fitted(&person.about, 8.5, false, ABOUT_WIDTH - 4.0));
+    for at in 0..RESULTS.len() {
+        let left = TICKS + TICK * at as f32 + (TICK - BOX) / 2.0;
+        page.items.push(Item::Tick { at: [left, *y + 3.0], side: BOX });
+    }
+    let mut line = *y;
+    for (number, question) in sheet.questions.iter().enumerate() {
+        for (at, answers) in question.answers.chunks(IN_LINE).enumerate() {
+            if at == 0 && sheet.questions.len() > 1 {
+                let letter = letter_of(number);
+                page.text([ANSWERS - 1.0, line + 11.5], 8.0, true, letter);
             }
+            for place in 0..answers.len() {
+                let left = ANSWERS + 10.0 + ANSWER * place as f32;
+                page.items.push(Item::Tick { at: [left, line + 3.0], side: BOX });
+                let answer = (at * IN_LINE + place + 1).to_string();
+                page.text([left + BOX + 1.5, line + 11.2], 7.5, false, answer);
+            }
+            line += LINE;
         }
-        *y = line.max(*y + LINE);
     }
+    *y = line.max(*y + LINE);
 }
 
 /// Questions are A, B, C on paper.

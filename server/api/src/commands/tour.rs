@@ -35,7 +35,7 @@ pub struct TourArgs {
 }
 
 /// Tries for each place of a small round, and of a large one.
-const TRIES: [usize; 2] = [6, 14];
+const TRIES: [usize; 2] = [6, 9];
 const SMALL: usize = 300;
 /// Up to so many places distances are held.
 const HELD: usize = 300;
@@ -129,8 +129,11 @@ fn work(args: TourArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Points, groups and the measure of a CSV file.
-fn places_of(file: &PathBuf, group: Option<&str>) -> Result<(Vec<[f64; 2]>, Vec<String>, Measure), Failure> {
+/// Points, groups and the measure of a file.
+type Read = (Vec<[f64; 2]>, Vec<String>, Measure);
+
+/// Reads a CSV file.
+fn places_of(file: &PathBuf, group: Option<&str>) -> Result<Read, Failure> {
     let columns = Columns::read(file, None)?;
     let has = |name: &str| columns.names.iter().any(|known| known == name);
     let on_earth = has("longitude") && has("latitude");

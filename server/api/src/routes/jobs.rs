@@ -28,7 +28,11 @@ fn unknown(id: &str) -> ApiError {
 fn seen_by(app: &App, caller: &Caller, id: &str) -> Result<bool, ApiError> {
     let (kind, owner) = app.jobs.of_whom(id).ok_or_else(|| unknown(id))?;
     let own = owner == caller.key;
-    if kind == "match" && !own && caller.role != Role::Admin { Err(unknown(id)) } else { Ok(own) }
+    if ["match", "turfs", "recut"].contains(&kind.as_str()) && !own && caller.role != Role::Admin {
+        Err(unknown(id))
+    } else {
+        Ok(own)
+    }
 }
 
 /// A job's state.

@@ -21,7 +21,7 @@ use crate::turfs::making::{self, Making};
 use crate::turfs::printing::{self, ListParams};
 use crate::turfs::progress::Tally;
 use crate::turfs::request::{Script, TurfsRequest};
-use crate::turfs::{Cut, State as Stands};
+use crate::turfs::{Cut, State as Stands, id_of};
 
 /// A cut in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -188,7 +188,7 @@ pub async fn recut(
     request.check()?;
     app.intake.knows_ballots()?;
     let filter = cut.plan.filter.clone();
-    let hash = blake3::hash(format!("{id} {request:?} {}", cut.plan.created).as_bytes());
+    let hash = blake3::hash(format!("{id} {request:?}").as_bytes());
     let (engine, who) = (app.clone(), caller.clone());
     long::begin(&app, &caller, &headers, ("recut", hash), move |job, progress| async move {
         let making = Making { request, filter, as_of: None, anew: Some(cut) };
@@ -210,21 +210,23 @@ pub async fn forget(
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
     let cut = seen(&app, &caller, &id)?;
-    let held = cut
-        .plan
-        .turfs
-        .iter()
-        .filter(|turf| !turf.replaced)
-        .find(|turf| matches!(cut.standing(turf.number).state, Stands::Claimed | Stands::Started));
-    if let Some(turf) = held {
-        return Err(ApiError::conflict(format!(
-            "turf {} is with a canvasser; return or finish it first",
-            turf.number
-        )));
-    }
     caller.record(&app, &cut.plan.release, json!({"turf_cut": id}), None, vec!["forgotten".into()])?;
-    let store = app.turfs.clone();
-    app.run(move || store.forget(&id)).await?;
+    let (store, engine) = (app.turfs.clone(), app.clone());
+    let with_nobody = move |cut: &Cut| {
+        let stands = |number: u32| {
+            let walked = &engine.intake.happenings.walked;
+            walked.state(&id_of(&cut.plan.id, number), cut.standing(number).state)
+        };
+        let mut turfs = cut.plan.turfs.iter().filter(|turf| !turf.replaced);
+        match turfs.find(|turf| matches!(stands(turf.number), Stands::Claimed | Stands::Started)) {
+            None => Ok(()),
+            Some(turf) => {
+                let detail = format!("turf {} is with a canvasser; return or finish it first", turf.number);
+                Err(ApiError::conflict(detail))
+            }
+        }
+    };
+    app.run(move || store.forget(&id, with_nobody)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

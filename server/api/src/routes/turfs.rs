@@ -295,7 +295,7 @@ fn seen(app: &App, caller: &Caller, id: &str) -> Result<(Cut, u32), ApiError> {
         .turfs
         .cut(cut)
         .map_err(|error| if error.status() == StatusCode::NOT_FOUND { missing() } else { error })?;
-    match cut.turf(number).is_some() && may_see(caller, &cut) {
+    match cut.turf(number).is_some_and(|turf| !turf.replaced) && may_see(caller, &cut) {
         true => Ok((cut, number)),
         false => Err(missing()),
     }
@@ -324,7 +324,7 @@ impl<'a> Telling<'a> {
         let (plan, standing) = (&self.cut.plan, self.cut.standing(turf.number));
         let id = id_of(&plan.id, turf.number);
         let walked = &self.app.intake.happenings.walked;
-        let tally = walked.tally(&id, turf, &|member| self.lists.struck(member, false));
+        let tally = walked.tally(&id, turf, &|member| self.lists.struck(member, None));
         let state = walked.state(&id, standing.state);
         let given_out = !matches!(state, Stands::Cut | Stands::Returned);
         let link = self.app.turfs.link(&plan.id, turf.number, standing.links);

@@ -34,7 +34,7 @@ fn found(app: &App, link: &str) -> Result<(Cut, u32), ApiError> {
     tag = "turfs",
     params(("link" = String, Path, description = "The secret of the link")),
     responses(
-        (status = 200, description = "turf, script, start, stops, streets, struck, at"),
+        (status = 200, description = "turf, script, start, stops, streets, struck"),
         (status = 304, description = "as the phone has it"),
         (status = 410, body = Problem, description = "the list was taken back")
     )
@@ -52,7 +52,7 @@ pub async fn list(
         let turf = cut.turf(number).ok_or_else(missing)?;
         let lists = making::lists(app, serving, &cut)?;
         let results = app.intake.happenings.walked.of(&id_of(&cut.plan.id, number));
-        let struck = |member: &&Member| lists.struck(member, results.contains_key(*member));
+        let struck = |member: &&Member| lists.struck(member, results.get(*member));
         let struck: Vec<&Member> = turf.members().filter(struck).collect();
         let stops = lists.stops(&[turf])?;
         let line = |(name, points): (String, Vec<[f64; 2]>)| json!({"name": name, "class": "street", "points": points});

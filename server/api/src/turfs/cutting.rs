@@ -258,6 +258,10 @@ fn leading_number(text: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
+type Ring = Vec<[f64; 2]>;
+/// An outer ring and its holes.
+type Polygon = (Ring, Vec<Ring>);
+
 fn multi_polygon(rings: Vec<Vec<[f64; 2]>>, plane: &Plane) -> Value {
     let area = |ring: &[[f64; 2]]| -> f64 {
         ring.windows(2).map(|pair| pair[0][0] * pair[1][1] - pair[1][0] * pair[0][1]).sum::<f64>() / 2.0
@@ -267,8 +271,7 @@ fn multi_polygon(rings: Vec<Vec<[f64; 2]>>, plane: &Plane) -> Value {
         ring.iter().map(|point| plane.degrees(*point).map(round)).collect()
     };
     let (outer, holes): (Vec<_>, Vec<_>) = rings.into_iter().partition(|ring| area(ring) > 0.0);
-    let mut polygons: Vec<(Vec<[f64; 2]>, Vec<Vec<[f64; 2]>>)> =
-        outer.into_iter().map(|ring| (ring, Vec::new())).collect();
+    let mut polygons: Vec<Polygon> = outer.into_iter().map(|ring| (ring, Vec::new())).collect();
     for hole in holes {
         let owner = polygons
             .iter_mut()
@@ -278,9 +281,8 @@ fn multi_polygon(rings: Vec<Vec<[f64; 2]>>, plane: &Plane) -> Value {
             holes.push(hole);
         }
     }
-    let polygon = |(ring, holes): &(Vec<[f64; 2]>, Vec<Vec<[f64; 2]>>)| -> Vec<Vec<[f64; 2]>> {
-        std::iter::once(ring).chain(holes).map(degrees).collect()
-    };
+    let polygon =
+        |(ring, holes): &Polygon| -> Vec<Ring> { std::iter::once(ring).chain(holes).map(degrees).collect() };
     json!({"type": "MultiPolygon", "coordinates": polygons.iter().map(polygon).collect::<Vec<_>>()})
 }
 
@@ -313,7 +315,12 @@ pub fn rules(request: &TurfsRequest, elections: &[String]) -> Rules {
 pub fn elections_of(request: &TurfsRequest, electorate: &Electorate) -> Vec<String> {
     match &request.elections {
         Some(elections) => elections.clone(),
-        None => electorate.elections_of_ballots().into_iter().take(1).collect(),
+        None => {
+            // A date far ahead is a slip of the pen, and must not stand for the election that is under way.
+            let soon = (chrono::Utc::now() + chrono::Days::new(400)).format("%Y-%m-%d").to_string();
+            let real = |id: &String| bellwether_electorate::is_election(id) && **id <= *soon;
+            electorate.elections_of_ballots().into_iter().filter(real).take(1).collect()
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::serving::Serving;
-use crate::turfs::cutting::rules;
+use crate::turfs::cutting::{elections_of, rules};
 use crate::turfs::progress::{Recorded, Report, Walked};
 use crate::turfs::{Cut, Member, Turf, id_of};
 
@@ -111,6 +111,9 @@ impl Rows {
     }
 }
 
+/// Results after which a list shows somebody as done who would be suppressed elsewhere.
+const OWN: [&str; 6] = ["canvassed", "refused", "language", "other", "moved", "deceased"];
+
 /// Turfs of a cut with what is known of their people.
 pub struct Lists<'a> {
     serving: &'a Serving,
@@ -128,19 +131,26 @@ impl<'a> Lists<'a> {
         rows: Arc<HashMap<Member, u32>>,
         walked: &'a Walked,
     ) -> Result<Lists<'a>, ApiError> {
-        let rules = rules(&cut.plan.request, &cut.plan.elections);
-        Ok(Lists { serving, electorate: serving.electorate()?, cut, rows, walked, rules })
+        let electorate = serving.electorate()?;
+        // Ballots come back after lists were cut: the elections are those of this moment.
+        let rules = rules(&cut.plan.request, &elections_of(&cut.plan.request, electorate));
+        Ok(Lists { serving, electorate, cut, rows, walked, rules })
     }
 
     /// Whether somebody must not be visited: not a voter any more, or suppressed. What this list itself recorded takes
     /// nobody off it.
-    pub fn struck(&self, member: &Member, recorded: bool) -> bool {
+    pub fn struck(&self, member: &Member, recorded: Option<&Recorded>) -> bool {
         use bellwether_electorate::Suppressed::{Contacted, Deceased, Moved};
         let Some(row) = self.rows.get(member) else { return true };
         // Masked records are left out when the list is cut, and again when their columns are read.
         match self.electorate.suppressed(*row, false, &self.rules) {
             None => false,
-            Some(Contacted | Deceased | Moved) if recorded => false,
+            // What takes somebody off is what was recorded here.
+            Some(Contacted | Deceased | Moved)
+                if recorded.is_some_and(|own| OWN.contains(&own.result.as_str())) =>
+            {
+                false
+            }
             Some(_) => true,
         }
     }
@@ -191,7 +201,7 @@ impl<'a> Lists<'a> {
                     let mut unit = [None, None];
                     for member in members {
                         let result = results.get(member).cloned();
-                        if self.struck(member, result.is_some()) {
+                        if self.struck(member, result.as_ref()) {
                             continue;
                         }
                         let Some(at) = self.rows.get(member).and_then(|row| place.get(row)) else { continue };
@@ -239,6 +249,7 @@ impl<'a> Lists<'a> {
                 let line =
                     [parts[0].clone().unwrap_or_default(), street.clone()].join(" ").trim().to_string();
                 let own = stop.households.iter().flatten();
+                let own = own.filter(|member| !self.struck(member, results.get(*member)));
                 stops.push(ListedStop {
                     turf: id.clone(),
                     turf_number: turf.number,

@@ -16,7 +16,7 @@ use crate::serving::Serving;
 use crate::turfs::cutting::{Doors, elections_of, reasons, rules};
 use crate::turfs::lists::Lists;
 use crate::turfs::request::TurfsRequest;
-use crate::turfs::store::now;
+use crate::turfs::store::{Kept, now};
 use crate::turfs::{Cut, Plan, State, Turf, id_of};
 use crate::universe::population_of;
 
@@ -32,6 +32,8 @@ pub struct Making {
 
 /// How often a cut is tried again because another process took some of its doors meanwhile.
 const TRIES: usize = 5;
+/// Most people of one cut: they are held in memory while it is made.
+const MOST_PEOPLE: u64 = 1_000_000;
 
 /// The filter of a request: whom, and where. An error where it cannot be read, so that nothing is begun.
 pub async fn filter_of(
@@ -101,15 +103,22 @@ fn cut_and_keep(
     go_on: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Cut, ApiError> {
     let Making { request, filter, anew, .. } = making;
-    let anew = anew.map(|cut| begun(app, cut)).transpose()?;
-    let before = anew.as_ref();
+    let mut anew = anew.map(|cut| begun(app, cut)).transpose()?;
     let electorate = serving.electorate()?;
     let elections = elections_of(&request, electorate);
     let rules = rules(&request, &elections);
     let population = Population::read(&filter, caller)?;
     let bitmap = electorate.bitmap(&population.compile(serving, electorate)?);
+    let people: u64 = bitmap.iter().map(|word| u64::from(word.count_ones())).sum();
+    if people > MOST_PEOPLE {
+        let detail = format!(
+            "{people} people are too many for one cut; {MOST_PEOPLE} are possible: cut by county or district"
+        );
+        return Err(ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
     let mut also = std::collections::HashSet::new();
     for _ in 0..TRIES {
+        let before = anew.as_ref();
         let mut taken = app.turfs.taken(before.map(|cut| cut.plan.id.as_str()))?;
         taken.extend(&also);
         let doors = Doors::read(serving, electorate, &bitmap, &rules, &taken)?;
@@ -131,7 +140,7 @@ fn cut_and_keep(
             release: serving.release.id.clone(),
             script: request.script.clone().unwrap_or_default(),
             request: request.clone(),
-            filter: filter.clone(),
+            filter: population.text.clone(),
             elections: elections.clone(),
             suppressed,
             minutes_spread,
@@ -140,9 +149,15 @@ fn cut_and_keep(
         let people = plan.turfs.iter().map(|turf| turf.people() as u64).sum::<u64>();
         let columns = vec![format!("turfs of the cut {}", plan.id)];
         caller.record(app, &plan.release, population.text.clone(), people, columns)?;
-        match app.turfs.keep(plan, before.is_some())? {
-            Ok(cut) => return Ok(cut),
-            Err(doors) => also.extend(doors.0),
+        match app.turfs.keep(plan, before)? {
+            Kept::Done(cut) => return Ok(cut),
+            Kept::Taken(doors) => also.extend(doors),
+            // Somebody claimed one of its turfs meanwhile, or it was cut anew elsewhere.
+            Kept::Changed => {
+                anew = anew
+                    .map(|cut| app.turfs.cut(&cut.plan.id).and_then(|cut| begun(app, cut)))
+                    .transpose()?;
+            }
         }
     }
     Err(ApiError::conflict("other cuts took these doors time and again; try once more"))
@@ -194,9 +209,12 @@ fn nobody(suppressed: &std::collections::BTreeMap<String, u64>) -> ApiError {
 }
 
 impl State {
-    /// The state, or that something was begun where that is so.
+    /// The state, or that something was begun where that is so and nothing more was said.
     pub fn max_begun(self, with_results: State) -> State {
-        if with_results == State::Started { State::Started } else { self }
+        match self {
+            State::Cut | State::Released | State::Claimed if with_results == State::Started => State::Started,
+            state => state,
+        }
     }
 }
 

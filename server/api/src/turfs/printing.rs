@@ -356,9 +356,12 @@ fn sheet_stop(stop: &ListedStop) -> sheets::Stop {
     }
 }
 
+/// A house's number and where it stands.
+type House = (u32, [f64; 2]);
+
 /// The streets of a list as lines past its houses, in the order of their numbers.
 pub fn streets_of(stops: &[&ListedStop]) -> Vec<(String, Vec<[f64; 2]>)> {
-    let mut streets: HashMap<(&str, &Option<String>), Vec<(u32, [f64; 2])>> = HashMap::new();
+    let mut streets: HashMap<(&str, &Option<String>), Vec<House>> = HashMap::new();
     for stop in stops.iter().filter(|stop| !stop.street.is_empty()) {
         let digits: String = stop
             .house_number

@@ -75,7 +75,7 @@ impl Walked {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let held = known.by_turf.entry(turf.to_string()).or_default().entry(member).or_insert(fresh.clone());
         // Of two of one moment the one that says more; the same order of telling everywhere.
-        if (moment, &fresh.result) > (held.moment, &held.result) {
+        if (moment, &fresh.result, &fresh.answers) > (held.moment, &held.result, &held.answers) {
             *held = fresh;
         }
     }

@@ -108,6 +108,8 @@ impl Default for Script {
 const MOST_QUESTIONS: usize = 20;
 const MOST_ANSWERS: usize = 12;
 const LONGEST_TEXT: usize = 1_000;
+/// Lines of six boxes that a person may take on a sheet.
+const MOST_LINES: usize = 30;
 /// Most turfs of one cut, and places to begin at.
 const MOST_TURFS: f64 = 20_000.0;
 const MOST_STARTS: usize = 1_000;
@@ -190,6 +192,10 @@ impl Script {
             return Err(ApiError::bad_request(
                 "/script has at most 20 questions, and texts of 1000 characters",
             ));
+        }
+        let lines: usize = self.questions.iter().map(|question| question.answers.len().div_ceil(6)).sum();
+        if lines > MOST_LINES {
+            return Err(ApiError::bad_request("/script has more answers than a sheet of paper has room for"));
         }
         let mut ids = std::collections::HashSet::new();
         for question in &self.questions {

@@ -73,9 +73,11 @@ pub fn events_of(cut: &Cut, turf: &Turf, standing: &Standing, entry: &Entry) -> 
     if entry.id.is_empty() || entry.id.len() > LONGEST_ID {
         return Err("id has 1 to 100 bytes".into());
     }
-    if chrono::DateTime::parse_from_rfc3339(&entry.at).is_err() {
+    let Ok(at) = chrono::DateTime::parse_from_rfc3339(&entry.at) else {
         return Err("at is no RFC 3339 time".into());
-    }
+    };
+    // A phone whose clock is ahead recorded it before it was sent.
+    let time = at.to_utc().min(chrono::Utc::now()).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     if entry.notes.as_ref().is_some_and(|notes| notes.len() > LONGEST_NOTE) {
         return Err("notes have at most 4000 bytes".into());
     }
@@ -88,7 +90,8 @@ pub fn events_of(cut: &Cut, turf: &Turf, standing: &Standing, entry: &Entry) -> 
     if let Some(canvasser) = &standing.canvasser {
         about.insert("canvasser".into(), json!(canvasser));
     }
-    let event = |id: String, kind: &str, data: Map<String, Value>| json!({"id": id, "type": kind, "time": entry.at, "data": data});
+    // Phones number their entries as they like: list and id together are one entry.
+    let event = |id: String, kind: &str, data: Map<String, Value>| json!({"id": format!("{list}/{id}"), "type": kind, "time": time, "data": data});
     match (&entry.result, &entry.report) {
         (Some(result), None) => {
             if !RESULTS.contains(&result.as_str()) {
@@ -127,6 +130,10 @@ pub fn events_of(cut: &Cut, turf: &Turf, standing: &Standing, entry: &Entry) -> 
             }
             about.insert("report".into(), json!(report));
             if let Some(details) = &entry.details {
+                if !details.values().all(|value| value.is_string() || value.is_number() || value.is_boolean())
+                {
+                    return Err("details are texts, numbers and yes or no".into());
+                }
                 if serde_json::to_string(details).map_or(true, |text| text.len() > LONGEST_NOTE) {
                     return Err("details have at most 4000 bytes".into());
                 }

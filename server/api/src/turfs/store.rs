@@ -11,6 +11,7 @@ use crate::state::StateFolder;
 use crate::turfs::{Cut, Member, Plan, Standing, id_of};
 
 const FOLDER: &str = "turfs";
+const LOCK: &str = "turfs.lock";
 
 /// All cuts of a state folder.
 pub struct TurfStore {
@@ -27,12 +28,21 @@ struct Known {
     links: HashMap<String, (String, u32)>,
 }
 
-/// A door that was to be on two open lists.
-pub struct Taken(pub HashSet<u64>);
+/// What became of a plan that was to be kept.
+pub enum Kept {
+    Done(Cut),
+    /// Doors that are on another open list: nothing was kept.
+    Taken(HashSet<u64>),
+    /// The cut that was to be cut anew is not as it was when that began: nothing was kept.
+    Changed,
+}
 
 impl TurfStore {
     pub fn open(state: StateFolder) -> std::io::Result<TurfStore> {
         const FILE: &str = "walks.json";
+        std::fs::create_dir_all(state.path(FOLDER))?;
+        let lock = File::options().create(true).append(true).open(state.path(LOCK))?;
+        lock.lock()?;
         let secret = match state.read(FILE)? {
             Some(secret) => secret,
             None => {
@@ -43,7 +53,6 @@ impl TurfStore {
                 secret
             }
         };
-        std::fs::create_dir_all(state.path(FOLDER))?;
         Ok(TurfStore { state, secret, known: Mutex::default() })
     }
 
@@ -117,7 +126,7 @@ impl TurfStore {
 
     /// Held while anything is written: one process at a time.
     fn lock(&self) -> Result<File, ApiError> {
-        let path = self.state.path("turfs.lock");
+        let path = self.state.path(LOCK);
         let file = File::options().create(true).append(true).open(path).map_err(ApiError::internal)?;
         file.lock().map_err(ApiError::internal)?;
         Ok(file)
@@ -145,11 +154,23 @@ impl TurfStore {
         self.with(|known| taken(known, anew))
     }
 
-    /// Keeps a new plan, or a plan that takes the place of the one of the same id; the doors that are on another open list
-    /// where there are any, and then nothing is kept.
-    pub fn keep(&self, plan: Plan, anew: bool) -> Result<Result<Cut, Taken>, ApiError> {
+    /// Keeps a new plan, or one that takes the place of `before`, where nothing came in between.
+    pub fn keep(&self, plan: Plan, before: Option<&Cut>) -> Result<Kept, ApiError> {
         let _turn = self.lock()?;
-        let id = plan.id.clone();
+        let (id, anew) = (plan.id.clone(), before.is_some());
+        if let Some(before) = before {
+            let stored = self.with(|known| known.cuts.get(&id).map(|(cut, _)| cut.clone()))?;
+            let same = |stored: &Cut| {
+                let is_kept = |number: u32| stored.standing(number).state.is_kept();
+                let turfs = || stored.plan.turfs.iter().filter(|turf| !turf.replaced && is_kept(turf.number));
+                std::sync::Arc::ptr_eq(&stored.plan, &before.plan)
+                    && turfs()
+                        .all(|turf| plan.turfs.iter().any(|own| own.number == turf.number && !own.replaced))
+            };
+            if !stored.as_ref().is_some_and(same) {
+                return Ok(Kept::Changed);
+            }
+        }
         let doubled = self.with(|known| {
             let taken = taken(known, anew.then_some(&id));
             let own = plan.turfs.iter().filter(|turf| !turf.replaced);
@@ -160,10 +181,10 @@ impl TurfStore {
             doors.filter(|door| taken.contains(door)).collect::<HashSet<u64>>()
         })?;
         if !doubled.is_empty() {
-            return Ok(Err(Taken(doubled)));
+            return Ok(Kept::Taken(doubled));
         }
         self.state.write(&Self::plan_file(&id), &plan).map_err(ApiError::internal)?;
-        Ok(Ok(self.cut(&id)?))
+        Ok(Kept::Done(self.cut(&id)?))
     }
 
     /// Changes how a turf stands.
@@ -181,16 +202,30 @@ impl TurfStore {
         }
         let mut standings = cut.standings.clone();
         let standing = standings.entry(number).or_default();
+        let was_open = standing.state.is_open();
         change(standing)?;
+        if standing.state.is_open() && !was_open {
+            // Its doors were free meanwhile: somebody else may have them.
+            let taken = self.taken(None)?;
+            let own = cut.turf(number).into_iter().flat_map(|turf| &turf.stops);
+            let lost = own.filter(|stop| taken.contains(&stop.door)).count();
+            if lost > 0 {
+                return Err(ApiError::conflict(format!(
+                    "{lost} of its doors are on other lists by now; cut them anew"
+                )));
+            }
+        }
         standing.changed = Some(now());
         self.state.write(&Self::standings_file(id), &standings).map_err(ApiError::internal)?;
         self.cut(id)
     }
 
     /// Forgets a cut.
-    pub fn forget(&self, id: &str) -> Result<(), ApiError> {
+    pub fn forget(&self, id: &str, may: impl FnOnce(&Cut) -> Result<(), ApiError>) -> Result<(), ApiError> {
         let _turn = self.lock()?;
-        self.cut(id)?;
+        may(&self.cut(id)?)?;
+        // First the plan: without it there is no cut, whatever else is left.
+        std::fs::remove_file(self.state.path(&Self::plan_file(id))).map_err(ApiError::internal)?;
         std::fs::remove_dir_all(self.state.path(&format!("{FOLDER}/{id}"))).map_err(ApiError::internal)
     }
 
