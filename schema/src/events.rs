@@ -522,7 +522,7 @@ mod tests {
 
     #[test]
     fn the_shipped_types_are_types_and_have_a_meaning() {
-        assert_eq!(shipped().len(), 9);
+        assert_eq!(shipped().len(), 11);
         for one in shipped() {
             assert!(one.fields.iter().all(|field| !field.meaning.is_empty()), "{}", one.name);
             assert!(one.shown().columns.len() > one.stored().columns.len() - 1 || one.subject.is_empty());
