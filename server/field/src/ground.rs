@@ -1,6 +1,6 @@
 //! What it takes to get from one stop to the next: metres, the effort of crossing a street, and minutes.
 
-use crate::tour::Between;
+use crate::distances::Between;
 
 /// How fast a canvasser gets on.
 #[derive(Debug, Clone, Copy, PartialEq)]

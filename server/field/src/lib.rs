@@ -1,7 +1,9 @@
 //! Turfs and walking orders: stops on the ground cut into turfs of equal work, each contiguous, and the shortest round past
 //! the stops of each. Pure computation on metres and minutes: no I/O, no names, no voters.
 
-pub mod balance;
+mod balance;
+pub mod distances;
+mod first;
 pub mod ground;
 mod halving;
 pub mod nearby;
@@ -12,9 +14,9 @@ pub mod tour;
 use rayon::prelude::*;
 
 use balance::{Turfs, Worth};
+use distances::{Between, Matrix, Neighbours};
 use ground::{Effort, Pace, Stop, metres};
 use nearby::Nearby;
-use tour::{Between, Matrix, Neighbours};
 
 /// How large turfs shall be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,7 +74,7 @@ const LINES: usize = 16;
 const LAST_PASSES: usize = 4;
 const DIRECTIONS: usize = 6;
 
-/// Cuts stops into turfs. `nearby` says which lie beside each other; where it hangs together every turf will. `go_on` is
+/// Cuts stops into turfs. `nearby` says which lie beside each other; where it hangs together, turfs are made to. `go_on` is
 /// told the share of the work that is done.
 pub fn cut(
     stops: &[Stop],
@@ -339,8 +341,8 @@ pub fn shortest_round(
     tries: usize,
     seed: u64,
 ) -> Vec<u32> {
-    if points.len() <= tour::FEW {
-        return tour::shortest_of_few(distances);
+    if points.len() <= first::FEW {
+        return first::shortest_of_few(distances);
     }
     let around = match points.len() <= HELD {
         true => Neighbours::around(distances, points),
@@ -353,9 +355,9 @@ pub fn shortest_round(
     let one = |seed: u64, first: Vec<u32>| tour::round(distances, &around, first, tries * points.len(), seed);
     // A few stops are soon in order from wherever one begins.
     if points.len() <= HELD {
-        return one(seed, tour::nearest_first(distances, &around, 0));
+        return one(seed, first::nearest_first(distances, &around, 0));
     }
-    let first = tour::shortest_ways_first(distances, &around);
+    let first = first::shortest_ways_first(distances, &around);
     // Large rounds are worth both processors: the better of two.
     let (one, other) = rayon::join(|| one(seed, first.clone()), || one(!seed, first.clone()));
     if tour::length(distances, &other) < tour::length(distances, &one) { other } else { one }

@@ -3,9 +3,10 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::distances::Matrix;
 use crate::ground::{Pace, Stop, metres};
 use crate::nearby::Nearby;
-use crate::tour::{Matrix, length};
+use crate::tour::length;
 use crate::{Error, Size, begin_near, cut, outline, shortest_round};
 
 fn random(count: usize, seed: u64) -> Vec<[f32; 2]> {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use bellwether_field::distances::{Between, Matrix};
 use bellwether_field::plane::Plane;
 use bellwether_field::shortest_round;
-use bellwether_field::tour::{Between, Matrix, length};
+use bellwether_field::tour::length;
 use clap::Args;
 use serde_json::json;
 
