@@ -169,6 +169,14 @@ impl ParquetTable {
         }
     }
 
+    /// Gives a 64-bit integer.
+    pub fn integer64(&mut self, column: usize, value: Option<i64>) {
+        match &mut self.builders[column] {
+            Builder::Bigint(builder) => builder.append_option(value),
+            _ => unreachable!("callers give each column values of its own type"),
+        }
+    }
+
     pub fn double(&mut self, column: usize, value: Option<f64>) {
         match &mut self.builders[column] {
             Builder::Double(builder) => builder.append_option(value),

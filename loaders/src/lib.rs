@@ -16,6 +16,7 @@ pub mod report;
 pub mod results;
 pub mod shapes;
 pub mod source;
+pub mod streets;
 pub mod voters;
 
 use std::path::PathBuf;

@@ -20,6 +20,7 @@ mod real_colorado;
 mod results;
 mod shapes;
 mod sql;
+mod streets;
 mod study;
 mod tables;
 mod tidy;

@@ -11,7 +11,7 @@ use super::harness::{Server, oracle, own_lake, succeed};
 const ELECTION: &str = "2026-11-03/general";
 
 /// Cuts and gives the job's result.
-fn cut(server: &Server, request: &Value) -> Value {
+pub fn cut(server: &Server, request: &Value) -> Value {
     let (status, job) = server.post("/v1/turfs", request, &[]);
     assert_eq!(status, 202, "{job}");
     let done = server.finish(job["id"].as_str().expect("an id"));
@@ -19,7 +19,7 @@ fn cut(server: &Server, request: &Value) -> Value {
     done["result"].clone()
 }
 
-fn id(of: &Value) -> String {
+pub fn id(of: &Value) -> String {
     of.as_str().expect("an id").to_string()
 }
 
@@ -53,7 +53,7 @@ fn soon(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// A district with some thousand voters.
-fn area(server: &Server) -> Value {
+pub fn area(server: &Server) -> Value {
     let districts = server.json("/v1/districts?kind=state_house&limit=1000");
     let largest = districts["rows"].as_array().expect("rows").iter().max_by_key(|row| row["voters"].as_u64());
     json!({"district": {"kind": "state_house", "id": largest.expect("a district")["id"]}})

@@ -13,7 +13,7 @@ use bellwether_loaders::report::SourceFile;
 use bellwether_loaders::voters::{self, Which};
 use bellwether_loaders::{
     Options, Progress, Reject, Report, Staged, addresses, boundaries, centres, markets, outreach, population,
-    results, source,
+    results, source, streets,
 };
 use bellwether_schema::ids::Kind;
 use bellwether_targeting::card::Limits;
@@ -43,6 +43,8 @@ pub enum LoadKind {
     Markets,
     /// Address points: OpenAddresses CSV or the JSON list.
     Addresses,
+    /// Street networks: OpenStreetMap extracts (.osm.pbf).
+    Streets,
     /// Scores of models, CSV of voter_id, model, score (0 to 100) and outcome (0, 1 or empty: what came true); needs
     /// --state. They are put in force where what came true is within the limits of published models.
     Scores,
@@ -215,6 +217,7 @@ fn stage(
         LoadKind::PopulationCentres => centres::load(files, options, progress),
         LoadKind::Markets => markets::load(files, options, progress),
         LoadKind::Addresses => addresses::load(files, request.state.as_deref(), options, progress),
+        LoadKind::Streets => streets::load(files, options, progress),
         LoadKind::Scores => {
             return outreach::load_scores(files, request.state.as_deref(), version, options, progress);
         }

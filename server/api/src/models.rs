@@ -111,16 +111,19 @@ impl Numbers {
 
 /// Learns a model. `watch` is told how far it is and may stop it.
 pub fn learn_from(
+    app: &App,
     serving: &Serving,
     request: &Request,
     watch: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Draft, ApiError> {
+    let live = || app.intake.live_tables();
     let of = FeaturesOf {
         state: &request.state,
         day: &request.day,
         election: request.election.as_deref(),
         common: true,
         voters: None,
+        live: Some(&live),
     };
     let (all, _) = questions::roll(&serving.copy, &request.state)?;
     let share = if request.election.is_some() { (MOST_PEOPLE / all.max(1) as f64).min(1.0) } else { 1.0 };
@@ -290,6 +293,7 @@ pub struct Scored {
 /// Scores every voter of the model's state by what is known before a day, into a file. `watch` is told how many voters
 /// are done, and may stop it.
 pub fn score(
+    app: &App,
     serving: &Serving,
     draft: &Draft,
     (version, day): (i64, &str),
@@ -301,7 +305,15 @@ pub fn score(
     let file = folder.path().join("scores.parquet");
     let mut writer = ParquetTable::create_whole(table, file.clone()).map_err(ApiError::internal)?;
     let [id_at, score_at, version_at] = ["voter_id", "score", "version"].map(|name| writer.position(name));
-    let of = FeaturesOf { state: &draft.state, day, election: None, common: false, voters: None };
+    let live = || app.intake.live_tables();
+    let of = FeaturesOf {
+        state: &draft.state,
+        day,
+        election: None,
+        common: false,
+        voters: None,
+        live: Some(&live),
+    };
     let mut counts = empty_counts(&draft.model.forest);
     let (mut voters, mut fault, mut stopped) = (0, None, false);
     serving.copy.features(&of, &Cancel::default(), |part| {

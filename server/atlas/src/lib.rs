@@ -3,6 +3,7 @@
 
 mod geojson;
 mod layer;
+mod lines;
 mod outline;
 mod overlay;
 mod shares;
@@ -10,6 +11,7 @@ mod tiles;
 mod topology;
 
 pub use layer::Layer;
+pub use lines::points_of_line;
 pub use outline::Outline;
 pub use overlay::overlay;
 pub use shares::{Share, fractions, shares};
@@ -20,6 +22,8 @@ pub use tiles::{Attribute, DEEPEST, Drawing, Tile};
 pub enum Error {
     #[error("the outline of {id} is not a polygon in well-known binary: {detail}")]
     Broken { id: String, detail: String },
+    #[error("the line of {id} is no line in well-known binary: {detail}")]
+    Line { id: String, detail: String },
     /// What a caller drew is no area; the text is for the caller.
     #[error("the geometry is no area: {detail}")]
     Geometry { detail: String },

@@ -15,7 +15,7 @@ export function walkMap(open) {
   const canvas = document.createElement('canvas');
   const pen = canvas.getContext('2d');
   canvas.setAttribute('role', 'img');
-  let list, project, streets, here;
+  let list, project, streets, path, here;
   let stops = [];
   let ahead = [];
   /** The middle of the view in metres, and pixels per metre. */
@@ -30,7 +30,8 @@ export function walkMap(open) {
     if (list !== of) {
       list = of;
       project = projection(lonlat(all[0]));
-      streets = list.streets.map((street) => ({ ...street, points: middle(middle(street.points.map(project))) }));
+      streets = list.streets.map((street) => ({ ...street, points: street.points.map(project) }));
+      path = (list.path ?? []).map(project);
     }
     const place = (stop) => ({ ...stop, at: project(lonlat(stop)) });
     const before = ahead[0]?.stop;
@@ -99,6 +100,13 @@ export function walkMap(open) {
         pen.stroke();
       }
     }
+    pen.beginPath();
+    path.map(screen).forEach((point) => pen.lineTo(...point));
+    pen.setLineDash([2, 7]);
+    pen.lineWidth = 2.5;
+    pen.strokeStyle = NEXT;
+    pen.stroke();
+    pen.setLineDash([]);
     // Type on the map grows with the type of the page.
     const large = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
     names(lines, width, height, large);
@@ -184,11 +192,6 @@ export function walkMap(open) {
   return map;
 }
 
-/** A line that was drawn from house to house changes sides; the mean with its neighbours runs between them. */
-const middle = (points) => points.map((point, at) => {
-  const [before, after] = [points[at - 1], points[at + 1]];
-  return before && after ? [0, 1].map((axis) => (2 * point[axis] + before[axis] + after[axis]) / 4) : point;
-});
 const font = (size) => `700 ${size}px system-ui, sans-serif`;
 const lonlat = ({ longitude, latitude }) => [longitude, latitude];
 

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::ground::{Pace, Stop, metres};
+use crate::ground::{Ground, Pace, Stop};
 use crate::nearby::Nearby;
 
 /// How much a minute of walking counts beside an uneven cut, and an edge between two turfs.
@@ -36,6 +36,7 @@ struct Piece {
 
 /// Turfs under change.
 pub struct Turfs<'a> {
+    ground: &'a Ground<'a>,
     stops: &'a [Stop],
     nearby: &'a Nearby,
     pace: Pace,
@@ -54,9 +55,11 @@ pub struct Turfs<'a> {
 
 impl<'a> Turfs<'a> {
     /// From rounds that hold every stop once.
-    pub fn new(stops: &'a [Stop], nearby: &'a Nearby, pace: Pace, rounds: &[Vec<u32>]) -> Turfs<'a> {
+    pub fn new(ground: &'a Ground<'a>, nearby: &'a Nearby, pace: Pace, rounds: &[Vec<u32>]) -> Turfs<'a> {
+        let stops = &ground.stops;
         let nobody = vec![0; stops.len()];
         let mut turfs = Turfs {
+            ground,
             stops,
             nearby,
             pace,
@@ -110,7 +113,7 @@ impl<'a> Turfs<'a> {
 
     /// Minutes of the way between two stops.
     fn way(&self, one: u32, other: u32) -> f64 {
-        self.pace.minutes(metres(&self.stops[one as usize], &self.stops[other as usize]))
+        self.pace.minutes(self.ground.metres(one, other))
     }
 
     pub fn mean(&self) -> f64 {

@@ -1,6 +1,10 @@
 //! What it takes to get from one stop to the next: metres, the effort of crossing a street, and minutes.
 
+use rayon::prelude::*;
+
 use crate::distances::Between;
+use crate::streets::{Spot, Streets, apart};
+use crate::walks::Walks;
 
 /// How fast a canvasser gets on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,9 +48,65 @@ pub struct Stop {
     pub crossing: f32,
 }
 
-/// The effort between some stops of one turf: metres, and for another side of the same street the crossing.
+/// The stops of an area, and the streets between them where they are known.
+pub struct Ground<'a> {
+    pub stops: Vec<Stop>,
+    pub walks: Option<Walks<'a>>,
+}
+
+impl<'a> Ground<'a> {
+    /// Stops without streets: from each to each in a straight line.
+    pub fn open(stops: Vec<Stop>) -> Ground<'a> {
+        Ground { stops, walks: None }
+    }
+
+    /// Stops on the streets that their addresses name (in the spelling of the ways), or that are nearest. Which side of
+    /// the street a house is on is told by its number; of those without one by where it lies.
+    pub fn on_streets(mut stops: Vec<Stop>, names: &[(&str, bool)], streets: &'a Streets) -> Ground<'a> {
+        let spots: Vec<Option<Spot>> =
+            stops.par_iter().zip(names).map(|(stop, (name, _))| streets.spot(stop.point, name)).collect();
+        for ((stop, spot), (_, numbered)) in stops.iter_mut().zip(&spots).zip(names) {
+            if let Some(spot) = spot {
+                stop.crossing = spot.crossing;
+                if !numbered {
+                    stop.side = spot.side;
+                }
+            }
+        }
+        let points: Vec<[f64; 2]> = stops.iter().map(|stop| stop.point).collect();
+        let walks = Some(Walks::new(streets, &points, spots));
+        Ground { stops, walks }
+    }
+
+    pub fn point(&self, stop: u32) -> [f64; 2] {
+        self.stops[stop as usize].point
+    }
+
+    /// Metres between two stops: along the streets where they are known, else as the crow flies.
+    #[inline]
+    pub fn metres(&self, one: u32, other: u32) -> f64 {
+        let straight = apart(self.point(one), self.point(other));
+        match &self.walks {
+            Some(walks) if one != other => walks.metres(one, other, straight),
+            _ => straight,
+        }
+    }
+
+    /// Metres, the crossing of the street, and a little off for going far at once: of the rounds past a row of houses, which
+    /// are all of one length, the one that takes every house on the way out and comes back in one go.
+    #[inline]
+    pub(crate) fn effort(&self, one: u32, other: u32) -> f32 {
+        let metres = self.metres(one, other);
+        let (one, other) = (&self.stops[one as usize], &self.stops[other as usize]);
+        let crosses = one.street == other.street && one.street != 0 && one.side != other.side;
+        let far = metres.min(AT_ONCE);
+        (metres - OFF * far * far) as f32 + if crosses { one.crossing.max(other.crossing) } else { 0.0 }
+    }
+}
+
+/// The effort between some stops of one turf.
 pub(crate) struct Effort<'a> {
-    pub stops: &'a [Stop],
+    pub ground: &'a Ground<'a>,
     /// The stops of the turf.
     pub of: &'a [u32],
 }
@@ -58,25 +118,8 @@ impl Between for Effort<'_> {
 
     #[inline]
     fn between(&self, one: usize, other: usize) -> f32 {
-        effort(&self.stops[self.of[one] as usize], &self.stops[self.of[other] as usize])
+        self.ground.effort(self.of[one], self.of[other])
     }
-}
-
-/// Metres between two stops as the crow flies.
-#[inline]
-pub fn metres(one: &Stop, other: &Stop) -> f64 {
-    let (x, y) = (one.point[0] - other.point[0], one.point[1] - other.point[1]);
-    (x * x + y * y).sqrt()
-}
-
-/// Metres, the crossing of the street, and a little off for going far at once: of the rounds past a row of houses, which are
-/// all of one length, the one that takes every house on the way out and comes back in one go.
-#[inline]
-pub(crate) fn effort(one: &Stop, other: &Stop) -> f32 {
-    let crosses = one.street == other.street && one.street != 0 && one.side != other.side;
-    let metres = metres(one, other);
-    let far = metres.min(AT_ONCE);
-    (metres - OFF * far * far) as f32 + if crosses { one.crossing.max(other.crossing) } else { 0.0 }
 }
 
 /// What goes off by the square of the metres, up to so many: 10 m of a kilometre.

@@ -2,13 +2,16 @@
 
 use crate::ground::Stop;
 
-/// Cuts stops into so many turfs of about equal weight: the number of the turf of every stop. Each line runs
+/// Cuts each part of the stops into so many turfs of about equal weight: the number of the turf of every stop. Each line runs
 /// across the direction in which the stops are spread most, which leaves the halves compact. Time grows with n log n.
-pub fn halve(stops: &[Stop], weights: &[f64], turfs: usize) -> Vec<u32> {
+pub fn halve(stops: &[Stop], weights: &[f64], parts: &[(Vec<u32>, usize)]) -> Vec<u32> {
     let mut turf_of = vec![0; stops.len()];
-    let mut all: Vec<u32> = (0..stops.len() as u32).collect();
-    let placed = split(stops, weights, &mut all, 0, turfs.max(1));
-    placed.into_iter().for_each(|(stop, turf)| turf_of[stop as usize] = turf);
+    let mut first = 0;
+    for (part, turfs) in parts {
+        let placed = split(stops, weights, &mut part.clone(), first, (*turfs).max(1));
+        placed.into_iter().for_each(|(stop, turf)| turf_of[stop as usize] = turf);
+        first += *turfs as u32;
+    }
     turf_of
 }
 

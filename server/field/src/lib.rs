@@ -4,18 +4,22 @@
 mod balance;
 pub mod distances;
 mod first;
+mod grid;
 pub mod ground;
 mod halving;
 pub mod nearby;
 pub mod outline;
+mod parts;
 pub mod plane;
+pub mod streets;
 pub mod tour;
+pub mod walks;
 
 use rayon::prelude::*;
 
 use balance::{Turfs, Worth};
 use distances::{Between, Matrix, Neighbours};
-use ground::{Effort, Pace, Stop, metres};
+use ground::{Effort, Ground, Pace, Stop};
 use nearby::Nearby;
 
 /// How large turfs shall be.
@@ -36,7 +40,7 @@ pub struct Turf {
     pub stops: Vec<u32>,
     /// At the doors and on the way, the way back to the first stop included.
     pub minutes: f64,
-    /// The round, as the crow flies from stop to stop.
+    /// The round: along the streets where they are known, else as the crow flies from stop to stop.
     pub metres: f64,
 }
 
@@ -74,46 +78,50 @@ const LINES: usize = 16;
 const LAST_PASSES: usize = 4;
 const DIRECTIONS: usize = 6;
 
-/// Cuts stops into turfs. `nearby` says which lie beside each other; where it hangs together, turfs are made to. `go_on` is
-/// told the share of the work that is done.
+/// Cuts stops into turfs. `nearby` says which lie beside each other; where it hangs together, turfs are made to. Where
+/// barriers cut it into parts, no turf has stops of two of them, but for parts that are too small for one. `go_on` is told the
+/// share of the work that is done.
 pub fn cut(
-    stops: &[Stop],
+    ground: &Ground,
     nearby: &Nearby,
     pace: Pace,
     size: Size,
     go_on: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Vec<Turf>, Error> {
     let mut go_on = |share: f64| if go_on(share) { Ok(()) } else { Err(Error::Cancelled) };
+    let stops = &ground.stops;
     if stops.is_empty() {
         return Ok(Vec::new());
     }
     // What a stop takes: first with the way to the nearest other, then with half of the ways of the round it was on.
     let mut weights: Vec<f64> = (0..stops.len() as u32)
         .map(|stop| {
-            let one = &stops[stop as usize];
-            let ways = nearby.of(stop).iter().map(|beside| metres(one, &stops[*beside as usize]));
+            let ways = nearby.of(stop).iter().map(|beside| ground.metres(stop, *beside));
             let nearest = ways.fold(f64::INFINITY, f64::min);
-            one.minutes + if nearest.is_finite() { pace.minutes(nearest) * 1.3 } else { 0.0 }
+            stops[stop as usize].minutes + if nearest.is_finite() { pace.minutes(nearest) * 1.3 } else { 0.0 }
         })
         .collect();
     let mut count = turfs_of(size, stops, &weights)?;
     for share in [0.1, 0.2] {
-        let turf_of = halving::halve(stops, &weights, count);
-        let rounds = rounds_of(stops, &members(&turf_of, count), 0);
+        let (_, parts) = parts::parts(ground, nearby, &weights, count);
+        let turf_of = halving::halve(stops, &weights, &parts);
+        let rounds = rounds_of(ground, &members(&turf_of, count), 0);
         for round in &rounds {
             for (at, stop) in round.iter().enumerate() {
                 let (before, next) =
                     (round[(at + round.len() - 1) % round.len()], round[(at + 1) % round.len()]);
-                let way = |other: u32| pace.minutes(metres(&stops[*stop as usize], &stops[other as usize]));
+                let way = |other: u32| pace.minutes(ground.metres(*stop, other));
                 weights[*stop as usize] = stops[*stop as usize].minutes + (way(before) + way(next)) / 2.0;
             }
         }
         count = turfs_of(size, stops, &weights)?;
         go_on(share)?;
     }
-    let mut turf_of = halving::halve(stops, &weights, count);
+    let (nearby, parts) = parts::parts(ground, nearby, &weights, count);
+    let nearby = nearby.as_ref();
+    let mut turf_of = halving::halve(stops, &weights, &parts);
     make_whole(nearby, &mut turf_of, count);
-    let mut turfs = Turfs::new(stops, nearby, pace, &rounds_of(stops, &members(&turf_of, count), QUICK));
+    let mut turfs = Turfs::new(ground, nearby, pace, &rounds_of(ground, &members(&turf_of, count), QUICK));
     for pass in 0..PASSES {
         // Short ways first, then equal turfs.
         let late = pass as f64 / (PASSES - 1) as f64;
@@ -126,7 +134,7 @@ pub fn cut(
         if pass + 2 >= PASSES {
             turfs.relieve();
         }
-        again(stops, &mut turfs, QUICK);
+        again(ground, &mut turfs, QUICK);
         if pass + 1 == PASSES {
             break;
         }
@@ -137,17 +145,17 @@ pub fn cut(
     }
     // Those that are still off have neighbours that are full themselves: they are cut anew together.
     for _ in 0..LAST_PASSES {
-        if turfs.spread() <= EVEN || cut_together(stops, nearby, &mut turfs) == 0 {
+        if turfs.spread() <= EVEN || cut_together(ground, nearby, &mut turfs) == 0 {
             break;
         }
         for _ in 0..3 {
             turfs.sweep();
         }
-        again(stops, &mut turfs, QUICK);
+        again(ground, &mut turfs, QUICK);
         go_on(0.85)?;
     }
     let mut rounds = turfs.rounds();
-    rounds = rounds_of(stops, &rounds, THOROUGH);
+    rounds = rounds_of(ground, &rounds, THOROUGH);
     rounds.iter().enumerate().for_each(|(turf, round)| turfs.put(turf as u32, round));
     go_on(0.9)?;
     // A stop that takes as long as several turfs leaves some of them empty.
@@ -155,7 +163,7 @@ pub fn cut(
         .into_iter()
         .zip(&turfs.minutes)
         .filter(|(round, _)| !round.is_empty())
-        .map(|(round, minutes)| Turf { metres: way_of(stops, &round), minutes: *minutes, stops: round })
+        .map(|(round, minutes)| Turf { metres: way_of(ground, &round), minutes: *minutes, stops: round })
         .collect())
 }
 
@@ -164,9 +172,9 @@ type Line<'a> = (f64, &'a Vec<u32>, Vec<Vec<u32>>);
 
 /// Cuts the turfs that are furthest off the mean anew, together with one or two beside them, by whichever line leaves them
 /// most even and whole. Gives how many were.
-fn cut_together(stops: &[Stop], nearby: &Nearby, turfs: &mut Turfs) -> usize {
+fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs) -> usize {
     let mut done = 0;
-    let mut weights: Vec<f64> = (0..stops.len() as u32).map(|stop| turfs.weight(stop)).collect();
+    let mut weights: Vec<f64> = (0..ground.stops.len() as u32).map(|stop| turfs.weight(stop)).collect();
     for (turf, beside) in turfs.furthest(OFF_THE_MEAN, MOST_OFF) {
         let rounds = |of: &[u32]| -> Vec<u32> { of.iter().flat_map(|turf| turfs.round_of(*turf)).collect() };
         let mut groups: Vec<Vec<u32>> = beside.iter().map(|other| vec![turf, *other]).collect();
@@ -190,7 +198,7 @@ fn cut_together(stops: &[Stop], nearby: &Nearby, turfs: &mut Turfs) -> usize {
                 let now = turfs.uneven(group.iter().map(|turf| turfs.minutes[*turf as usize]));
                 (0..DIRECTIONS).map(move |step| {
                     let direction = std::f64::consts::PI * step as f64 / DIRECTIONS as f64;
-                    let parts = halving::halve_across(stops, weights, &part, group.len(), direction);
+                    let parts = halving::halve_across(&ground.stops, weights, &part, group.len(), direction);
                     let sums = parts.iter().map(|part| part.iter().map(|stop| weights[*stop as usize]).sum());
                     (turfs.uneven(sums) - now, group, parts)
                 })
@@ -205,14 +213,14 @@ fn cut_together(stops: &[Stop], nearby: &Nearby, turfs: &mut Turfs) -> usize {
                 if !parts.iter().all(|part| hangs_together(nearby, part)) {
                     return None;
                 }
-                let rounds: Vec<Vec<u32>> = parts.iter().map(|part| walk(stops, part, 0, 0)).collect();
+                let rounds: Vec<Vec<u32>> = parts.iter().map(|part| walk(ground, part, 0, 0)).collect();
                 let then = turfs.uneven(rounds.iter().map(|round| turfs.minutes_of(round)));
                 (then < now * 0.98).then(|| (then - now, (*group).clone(), rounds))
             })
             .min_by(|one, other| one.0.total_cmp(&other.0).then_with(|| one.1.cmp(&other.1)));
         if let Some((_, group, rounds)) = best {
             for (turf, round) in group.iter().zip(&rounds) {
-                turfs.put(*turf, &walk(stops, round, QUICK, 0));
+                turfs.put(*turf, &walk(ground, round, QUICK, 0));
                 round.iter().for_each(|stop| weights[*stop as usize] = turfs.weight(*stop));
             }
             done += 1;
@@ -293,28 +301,28 @@ fn make_whole(nearby: &Nearby, turf_of: &mut [u32], turfs: usize) {
 }
 
 /// The shortest rounds past the stops of turfs that can be found quickly.
-fn rounds_of(stops: &[Stop], turfs: &[Vec<u32>], tries: usize) -> Vec<Vec<u32>> {
-    let round = |(turf, of): (usize, &Vec<u32>)| walk(stops, of, tries, turf as u64);
+fn rounds_of(ground: &Ground, turfs: &[Vec<u32>], tries: usize) -> Vec<Vec<u32>> {
+    let round = |(turf, of): (usize, &Vec<u32>)| walk(ground, of, tries, turf as u64);
     turfs.par_iter().enumerate().map(round).collect()
 }
 
 /// Makes the rounds of turfs anew that have changed.
-fn again(stops: &[Stop], turfs: &mut Turfs, tries: usize) {
+fn again(ground: &Ground, turfs: &mut Turfs, tries: usize) {
     let rounds = turfs.rounds();
     let changed: Vec<usize> = (0..rounds.len()).filter(|turf| turfs.changed[*turf]).collect();
     let made: Vec<Vec<u32>> =
-        changed.par_iter().map(|turf| walk(stops, &rounds[*turf], tries, *turf as u64)).collect();
+        changed.par_iter().map(|turf| walk(ground, &rounds[*turf], tries, *turf as u64)).collect();
     changed.into_iter().zip(made).for_each(|(turf, round)| turfs.put(turf as u32, &round));
 }
 
 /// A short round past some stops, by the effort. It begins behind the way that takes most.
-pub fn walk(stops: &[Stop], of: &[u32], tries: usize, seed: u64) -> Vec<u32> {
+pub fn walk(ground: &Ground, of: &[u32], tries: usize, seed: u64) -> Vec<u32> {
     if of.len() < 4 {
         return of.to_vec();
     }
-    let effort = Effort { stops, of };
-    let base = stops[of[0] as usize].point;
-    let near = |stop: &u32| stops[*stop as usize].point;
+    let effort = Effort { ground, of };
+    let base = ground.point(of[0]);
+    let near = |stop: &u32| ground.point(*stop);
     let points: Vec<[f32; 2]> =
         of.iter().map(near).map(|[x, y]| [(x - base[0]) as f32, (y - base[1]) as f32]).collect();
     let order = match of.len() <= HELD {
@@ -325,9 +333,7 @@ pub fn walk(stops: &[Stop], of: &[u32], tries: usize, seed: u64) -> Vec<u32> {
         false => shortest_round(&effort, &points, tries, seed),
     };
     let mut round: Vec<u32> = order.into_iter().map(|at| of[at as usize]).collect();
-    let way = |at: usize| {
-        ground::effort(&stops[round[at] as usize], &stops[round[(at + 1) % round.len()] as usize])
-    };
+    let way = |at: usize| ground.effort(round[at], round[(at + 1) % round.len()]);
     let longest = (0..round.len()).max_by(|one, other| way(*one).total_cmp(&way(*other)));
     round.rotate_left(longest.map_or(0, |at| (at + 1) % of.len()));
     round
@@ -363,25 +369,27 @@ pub fn shortest_round(
     if tour::length(distances, &other) < tour::length(distances, &one) { other } else { one }
 }
 
-/// Metres of a round, as the crow flies.
-pub fn way_of(stops: &[Stop], round: &[u32]) -> f64 {
+/// Metres of a round.
+pub fn way_of(ground: &Ground, round: &[u32]) -> f64 {
     let pairs = round.iter().zip(round.iter().cycle().skip(1));
-    pairs.map(|(one, other)| metres(&stops[*one as usize], &stops[*other as usize])).sum()
+    pairs.map(|(one, other)| ground.metres(*one, *other)).sum()
 }
 
 /// Turns a round so that it begins and ends where the way from and to a place is shortest.
-pub fn begin_near(stops: &[Stop], round: &mut [u32], place: [f64; 2]) {
+pub fn begin_near(ground: &Ground, round: &mut [u32], place: [f64; 2]) {
     let far = |stop: u32| {
-        let [x, y] = stops[stop as usize].point;
+        let [x, y] = ground.point(stop);
         (x - place[0]).hypot(y - place[1])
     };
     let detour = |at: usize| {
         let (last, first) = (round[(at + round.len() - 1) % round.len()], round[at]);
-        far(last) + far(first) - metres(&stops[last as usize], &stops[first as usize])
+        far(last) + far(first) - ground.metres(last, first)
     };
     let best = (0..round.len()).min_by(|one, other| detour(*one).total_cmp(&detour(*other)));
     round.rotate_left(best.unwrap_or(0));
 }
 
+#[cfg(test)]
+mod street_tests;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,8 @@ const NEARLY: f64 = 0.002;
 pub struct Nearby {
     starts: Vec<u32>,
     lists: Vec<u32>,
+    /// Pairs that lie beside each other but for a barrier.
+    across: Vec<(u32, u32)>,
 }
 
 impl Nearby {
@@ -76,7 +78,30 @@ impl Nearby {
         let mut starts = vec![0u32; stops + 1];
         lists.iter().for_each(|(one, _)| starts[*one as usize + 1] += 1);
         (0..stops).for_each(|stop| starts[stop + 1] += starts[stop]);
-        Nearby { starts, lists: lists.into_iter().map(|(_, other)| other).collect() }
+        Nearby { starts, lists: lists.into_iter().map(|(_, other)| other).collect(), across: Vec::new() }
+    }
+
+    /// The same without the pairs that a barrier keeps apart.
+    pub fn without(&self, apart: impl Fn(u32, u32) -> bool) -> Nearby {
+        let (across, kept): (Vec<_>, Vec<_>) = self.edges().partition(|(one, other)| apart(*one, *other));
+        Nearby { across, ..Nearby::of_edges(self.stops(), &kept) }
+    }
+
+    /// The same with some of the pairs that a barrier keeps apart.
+    pub(crate) fn with(&self, joined: &[(u32, u32)]) -> Nearby {
+        let edges: Vec<(u32, u32)> = self.edges().chain(joined.iter().copied()).collect();
+        Nearby { across: self.across.clone(), ..Nearby::of_edges(self.stops(), &edges) }
+    }
+
+    /// Every pair once.
+    fn edges(&self) -> impl Iterator<Item = (u32, u32)> {
+        let beside = |stop: u32| self.of(stop).iter().map(move |other| (stop, *other));
+        (0..self.stops() as u32).flat_map(beside).filter(|(one, other)| one < other)
+    }
+
+    /// Pairs that a barrier keeps apart.
+    pub(crate) fn across(&self) -> &[(u32, u32)] {
+        &self.across
     }
 
     /// The stops beside one.

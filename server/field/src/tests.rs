@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::distances::Matrix;
-use crate::ground::{Pace, Stop, metres};
+use crate::ground::{Ground, Pace, Stop};
 use crate::nearby::Nearby;
 use crate::tour::length;
 use crate::{Error, Size, begin_near, cut, outline, shortest_round};
@@ -96,15 +96,16 @@ fn town(streets: usize, seed: u64) -> Vec<Stop> {
     stops
 }
 
-fn nearby(stops: &[Stop]) -> Nearby {
-    Nearby::new(&stops.iter().map(|stop| stop.point).collect::<Vec<_>>())
+fn nearby(ground: &Ground) -> Nearby {
+    Nearby::new(&ground.stops.iter().map(|stop| stop.point).collect::<Vec<_>>())
 }
 
 #[test]
 fn turfs_are_even_whole_and_hold_every_stop_once() {
-    let stops = town(150, 1);
-    let nearby = nearby(&stops);
-    let turfs = cut(&stops, &nearby, Pace::default(), Size::Turfs(60), &mut |_| true).expect("turfs");
+    let ground = Ground::open(town(150, 1));
+    let stops = &ground.stops;
+    let nearby = nearby(&ground);
+    let turfs = cut(&ground, &nearby, Pace::default(), Size::Turfs(60), &mut |_| true).expect("turfs");
     assert_eq!(turfs.len(), 60);
     let mut all: Vec<u32> = turfs.iter().flat_map(|turf| turf.stops.clone()).collect();
     all.sort_unstable();
@@ -113,8 +114,7 @@ fn turfs_are_even_whole_and_hold_every_stop_once() {
         let (_, parts) = nearby.parts(&turf.stops, |stop| turf.stops.contains(&stop));
         assert_eq!(parts, 1);
         let pairs = turf.stops.iter().zip(turf.stops.iter().cycle().skip(1));
-        let ways: Vec<f64> =
-            pairs.map(|(one, other)| metres(&stops[*one as usize], &stops[*other as usize])).collect();
+        let ways: Vec<f64> = pairs.map(|(one, other)| ground.metres(*one, *other)).collect();
         let there: f64 = turf.stops.iter().map(|stop| stops[*stop as usize].minutes).sum();
         let minutes = there + ways.iter().map(|way| Pace::default().minutes(*way)).sum::<f64>();
         assert!((turf.minutes - minutes).abs() < 1e-6);
@@ -123,7 +123,7 @@ fn turfs_are_even_whole_and_hold_every_stop_once() {
     let minutes = || turfs.iter().map(|turf| turf.minutes);
     let spread = minutes().fold(0.0, f64::max) / minutes().fold(f64::INFINITY, f64::min);
     assert!(spread <= 1.1, "{spread}");
-    let again = cut(&stops, &nearby, Pace::default(), Size::Turfs(60), &mut |_| true).expect("turfs");
+    let again = cut(&ground, &nearby, Pace::default(), Size::Turfs(60), &mut |_| true).expect("turfs");
     assert_eq!(turfs, again);
 }
 
@@ -131,7 +131,7 @@ fn turfs_are_even_whole_and_hold_every_stop_once() {
 fn a_row_of_houses_is_taken_in_one_go() {
     let stops: Vec<Stop> = town(1, 3).into_iter().map(|stop| Stop { street: 0, ..stop }).collect();
     let of: Vec<u32> = (0..stops.len() as u32).collect();
-    let walk = crate::walk(&stops, &of, 20, 1);
+    let walk = crate::walk(&Ground::open(stops), &of, 20, 1);
     assert!(walk == of || walk.iter().rev().copied().eq(of.iter().copied()), "{walk:?}");
 }
 
@@ -146,7 +146,8 @@ fn a_wide_street_is_walked_one_side_after_the_other() {
         crossing: 80.0,
     };
     let crossings = |stops: &[Stop]| {
-        let walk = crate::walk(stops, &(0..stops.len() as u32).collect::<Vec<_>>(), 50, 1);
+        let ground = Ground::open(stops.to_vec());
+        let walk = crate::walk(&ground, &(0..stops.len() as u32).collect::<Vec<_>>(), 50, 1);
         walk.windows(2).filter(|pair| stops[pair[0] as usize].side != stops[pair[1] as usize].side).count()
     };
     let wide: Vec<Stop> = (0..40).map(house).collect();
@@ -155,18 +156,21 @@ fn a_wide_street_is_walked_one_side_after_the_other() {
 
 #[test]
 fn what_cannot_be_cut_is_told() {
-    let stops = town(1, 2);
-    let beside = nearby(&stops);
+    let ground = Ground::open(town(1, 2));
+    let beside = nearby(&ground);
     let pace = Pace::default();
-    assert_eq!(cut(&[], &Nearby::default(), pace, Size::Turfs(3), &mut |_| true), Ok(vec![]));
-    let many = cut(&stops, &beside, pace, Size::Turfs(21), &mut |_| true);
+    assert_eq!(
+        cut(&Ground::open(vec![]), &Nearby::default(), pace, Size::Turfs(3), &mut |_| true),
+        Ok(vec![])
+    );
+    let many = cut(&ground, &beside, pace, Size::Turfs(21), &mut |_| true);
     assert_eq!(many, Err(Error::TooManyTurfs { turfs: 21, stops: 20 }));
-    assert_eq!(cut(&stops, &beside, pace, Size::Turfs(2), &mut |_| false), Err(Error::Cancelled));
-    let each = cut(&stops, &beside, pace, Size::Turfs(20), &mut |_| true).expect("turfs");
+    assert_eq!(cut(&ground, &beside, pace, Size::Turfs(2), &mut |_| false), Err(Error::Cancelled));
+    let each = cut(&ground, &beside, pace, Size::Turfs(20), &mut |_| true).expect("turfs");
     assert_eq!(each.iter().map(|turf| turf.stops.len()).sum::<usize>(), 20);
     // One building that takes longer than all the rest.
-    let mut tower = stops.clone();
-    tower[0].minutes = 1_000.0;
+    let mut tower = Ground::open(ground.stops.clone());
+    tower.stops[0].minutes = 1_000.0;
     let turfs = cut(&tower, &beside, pace, Size::Minutes(60.0), &mut |_| true).expect("turfs");
     assert_eq!(turfs.iter().map(|turf| turf.stops.len()).sum::<usize>(), 20);
     assert!(turfs.iter().all(|turf| !turf.stops.is_empty()));
@@ -174,11 +178,11 @@ fn what_cannot_be_cut_is_told() {
 
 #[test]
 fn a_walk_begins_and_ends_near_its_place() {
-    let stops = town(1, 4);
-    let of: Vec<u32> = (0..stops.len() as u32).collect();
-    let mut walk = crate::walk(&stops, &of, 10, 1);
-    let place = stops[0].point;
-    begin_near(&stops, &mut walk, place);
+    let ground = Ground::open(town(1, 4));
+    let of: Vec<u32> = (0..ground.stops.len() as u32).collect();
+    let mut walk = crate::walk(&ground, &of, 10, 1);
+    let place = ground.point(0);
+    begin_near(&ground, &mut walk, place);
     assert!(walk[0] == 0 || walk[walk.len() - 1] == 0);
 }
 

@@ -24,6 +24,8 @@ pub struct Sheet {
     pub streets: Vec<Street>,
     /// Longitude and latitude at which the walk begins and ends.
     pub start: Option<[f64; 2]>,
+    /// The walk along the streets, longitudes and latitudes; empty where it leads straight from stop to stop.
+    pub path: Vec<[f64; 2]>,
     /// Address of the phone page; none where it is given to nobody yet.
     pub link: Option<String>,
     /// When it was printed, for the foot of the page.

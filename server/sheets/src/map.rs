@@ -25,7 +25,13 @@ pub(crate) fn draw(page: &mut Page, fonts: &Fonts, sheet: &Sheet, [left, top, wi
     let start = sheet.start.map(|start| view.at(start)).filter(|at| view.holds(*at));
     let mut walk: Vec<[f32; 2]> = start.into_iter().chain(places.iter().copied()).collect();
     walk.extend(start);
-    page.items.push(line(walk, 0.8, 0.35, true));
+    match sheet.path.is_empty() {
+        true => page.items.push(line(walk, 0.8, 0.35, true)),
+        false => {
+            let path: Vec<[f32; 2]> = sheet.path.iter().map(|place| view.at(*place)).collect();
+            page.items.extend(view.clipped(&path).into_iter().map(|piece| line(piece, 0.8, 0.35, true)));
+        }
+    }
     let mut taken: Vec<[f32; 4]> = Vec::new();
     for (stop, at) in sheet.stops.iter().zip(&places) {
         let number = stop.number.to_string();

@@ -39,6 +39,7 @@ fn served(table: &Table) -> bool {
 fn order_of(table: &str) -> &'static str {
     match table {
         "district_registration" | "district_turnout" => "ORDER BY kind, id",
+        "streets" => "ORDER BY south, west, way_id",
         "district_results" => "ORDER BY kind, election, contest, id",
         _ => "",
     }

@@ -8,6 +8,7 @@ use duckdb::arrow::record_batch::RecordBatch;
 
 use crate::members::{integer, texts};
 use crate::session::{Cancel, Param, each_batch};
+use crate::told::{self, LiveTables};
 use crate::{Copy, Error};
 
 /// Voters that are handed over together.
@@ -26,6 +27,8 @@ pub struct FeaturesOf<'a> {
     pub common: bool,
     /// These voters alone, by their ids.
     pub voters: Option<&'a [String]>,
+    /// What was delivered since the release, contacts among it.
+    pub live: Option<LiveTables<'a>>,
 }
 
 /// Some voters, a place each in every list.
@@ -101,6 +104,7 @@ impl Copy {
             question.push_str(include_str!("questions/features_of.sql"));
         }
         self.questions().with(|connection| {
+            told::put(connection, of.live)?;
             cancel.watch(Some(connection.interrupt_handle()));
             let mut voters = Voters::empty();
             let mut whole = true;
@@ -113,6 +117,7 @@ impl Copy {
                 whole && take(std::mem::replace(&mut voters, Voters::empty()))
             });
             cancel.watch(None);
+            told::clear(connection);
             outcome.map_err(Error::engine("work out the features"))?;
             if !whole {
                 return Err(Error::BadQuery("a feature is not answered as a number".into()));

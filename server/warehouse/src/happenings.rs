@@ -8,10 +8,9 @@ use duckdb::arrow::record_batch::RecordBatch;
 use crate::live::Live;
 use crate::members::{integer, texts};
 use crate::session::each_batch;
+use crate::told::contact_tables;
 use crate::{Copy, Error, Param};
 
-/// Begins the names of the tables of contacts.
-const CONTACTS: &str = "event_contact_";
 const BALLOTS: &str = "event_ballot_returned";
 const WISHES: &str = "event_voter_preference";
 /// The word of those who want to be left alone.
@@ -20,15 +19,11 @@ pub const LEAVE_ALONE: &str = "do_not_contact";
 impl Copy {
     /// Tells an electorate of every contact and ballot that has landed in the live tables. Time grows with them.
     pub fn tell_what_happened(&self, electorate: &Electorate, live: &Live) -> Result<(), Error> {
-        // A type of somebody's own may be named like a contact and say nothing of a voter.
         let has = |name: &str, columns: &[&str]| {
             let table = live.tables.iter().map(|table| &table.shown).find(|table| table.name == name);
             table.is_some_and(|table| columns.iter().all(|column| table.column(column).is_some()))
         };
-        for name in live.names().into_iter().filter(|name| name.starts_with(CONTACTS)) {
-            if !has(name, &["voter_id", "state", "result"]) {
-                continue;
-            }
+        for name in contact_tables(live).map(|table| &table.shown.name) {
             let sql = include_str!("questions/live_contacts.sql").replace("{table}", name);
             self.each_live(&sql, live, |batch| {
                 let (rows, days) = (batch.column_by_name("row"), batch.column_by_name("day"));

@@ -13,6 +13,7 @@ mod members;
 mod pieces;
 mod rows;
 mod session;
+mod told;
 mod topics;
 mod workshop;
 
@@ -26,6 +27,7 @@ pub use copy::{Copy, SourceTable};
 pub use features::{COMMON, FeaturesOf, Voters};
 pub use live::{Live, LiveTable, Opener};
 pub use session::{Cancel, Limits, Param};
+pub use told::LiveTables;
 pub use workshop::Workshop;
 
 /// Why a question has no answer.

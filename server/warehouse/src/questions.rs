@@ -81,6 +81,13 @@ pub fn results(filter: &ResultsFilter, page: Page) -> Question {
     Question { sql: sql!("results"), params }
 }
 
+/// `name, street_key, class, lanes, walkable, minor, barrier, geometry` of the ways that touch a rectangle: west, south, east and
+/// north in degrees.
+pub fn streets(copy: &Copy, [west, south, east, north]: [f64; 4]) -> Result<Answer, Error> {
+    let params = [west, south, east, north].map(Param::Double);
+    copy.ask(sql!("streets"), &params)
+}
+
 /// Well-known binary of a district's outline, in the vintage asked or the newest: `vintage, geometry`.
 pub fn boundary(copy: &Copy, kind: &str, id: &str, vintage: Option<i64>) -> Result<Answer, Error> {
     let vintage = vintage.map_or(Param::Null, Param::Integer);
@@ -126,14 +133,6 @@ pub fn roll(copy: &Copy, state: &str) -> Result<(u64, Option<String>), Error> {
 pub fn model_version(copy: &Copy, state: &str, model: &str) -> Result<Option<i64>, Error> {
     let answer = copy.ask(sql!("model_version"), &[Param::text(state), Param::text(model)])?;
     Ok(answer.integers("version").into_iter().flatten().next())
-}
-
-/// What voters of a state last answered when they were asked for support, from a day on and before another: 0 or 1.
-pub fn answers(copy: &Copy, state: &str, from: &str, to: Option<&str>) -> Result<Vec<(String, f64)>, Error> {
-    let params = [Param::text(state), Param::text(from), Param::optional(to)];
-    let answer = copy.ask(sql!("answers"), &params)?;
-    let pairs = answer.texts("voter_id").into_iter().zip(answer.doubles("answer"));
-    Ok(pairs.filter_map(|(id, answer)| Some((id?, answer?))).collect())
 }
 
 /// The rows in which the electorate has voters of a state, by their ids; who is not known is not there.

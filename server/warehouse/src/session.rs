@@ -183,13 +183,7 @@ impl Drop for Deadline {
 impl Copy {
     /// Answers one of the built-in questions.
     pub fn ask(&self, sql: &str, params: &[Param]) -> Result<Answer, Error> {
-        self.questions().with(|connection| {
-            let mut answer = Answer::default();
-            each_batch(connection, sql, params, |schema, batch| answer.take(schema, batch)).map_err(
-                |cause| Error::Engine { operation: "answer the question", cause: Box::new(cause) },
-            )?;
-            Ok(answer)
-        })
+        self.questions().with(|connection| ask_on(connection, sql, params))
     }
 
     /// Answers a question whole.
@@ -318,6 +312,14 @@ impl Copy {
             fault.map_or(Ok(()), Err)
         })
     }
+}
+
+/// Answers a question whole on a connection.
+pub(crate) fn ask_on(connection: &Connection, sql: &str, params: &[Param]) -> Result<Answer, Error> {
+    let mut answer = Answer::default();
+    each_batch(connection, sql, params, |schema, batch| answer.take(schema, batch))
+        .map_err(Error::engine("answer the question"))?;
+    Ok(answer)
 }
 
 /// Runs a statement and hands over its batches until `take` wants no more.

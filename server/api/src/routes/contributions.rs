@@ -66,7 +66,7 @@ pub async fn contributions(
     let rows = app
         .run_long(move || {
             let draft = engine.draft(&id)?;
-            work(&held, &draft, &request)
+            work(&engine, &held, &draft, &request)
         })
         .await?;
     let columns = COLUMNS.map(str::to_string).to_vec();
@@ -82,14 +82,27 @@ pub async fn contributions(
     Ok(reply::respond(&serving.release.id, &made, &headers))
 }
 
-fn work(serving: &Serving, draft: &Draft, request: &ContributionsRequest) -> Result<Vec<Value>, ApiError> {
+fn work(
+    app: &App,
+    serving: &Serving,
+    draft: &Draft,
+    request: &ContributionsRequest,
+) -> Result<Vec<Value>, ApiError> {
     let day = match (&request.day, &draft.published) {
         (Some(day), _) => models::read_day(day)?,
         (None, Some(published)) => published.day.clone(),
         (None, None) => models::day_after(serving, &draft.state)?,
     };
     let voters = Some(&request.voters[..]);
-    let of = FeaturesOf { state: &draft.state, day: &day, election: None, common: false, voters };
+    let live = || app.intake.live_tables();
+    let of = FeaturesOf {
+        state: &draft.state,
+        day: &day,
+        election: None,
+        common: false,
+        voters,
+        live: Some(&live),
+    };
     let (mut ids, mut people) = (Vec::new(), Matrix::default());
     serving.copy.features(&of, &Cancel::default(), |part| {
         // So few are handed over at once.

@@ -11,7 +11,6 @@ use bellwether_schema::features::features;
 use bellwether_targeting::boosting::Settings;
 use bellwether_targeting::card::Kind;
 use bellwether_targeting::page;
-use bellwether_warehouse::questions;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -238,8 +237,12 @@ pub async fn start(
     let serving = app.serving(None).await?;
     if let Some(AnswersBody { from, to }) = answers {
         let (held, state) = (serving.clone(), request.state.clone());
-        let found =
-            app.run(move || Ok(questions::answers(&held.copy, &state, &from, to.as_deref())?)).await?;
+        let engine = app.clone();
+        let answered = move || {
+            let live = || engine.intake.live_tables();
+            Ok(held.copy.answers(&state, &from, to.as_deref(), Some(&live))?)
+        };
+        let found = app.run(answered).await?;
         request.labels = found
             .into_iter()
             .map(|(id, answer)| (id, Label { outcome: answer as f32, weight: 1.0, assigned: false }))
@@ -256,7 +259,7 @@ pub async fn start(
             .run_long(move || {
                 worker.jobs.update(&job, |job| job.state = "running");
                 progress.bytes_total.store(1000, Ordering::Relaxed);
-                let draft = models::learn_from(&serving, &request, &mut |done| {
+                let draft = models::learn_from(&worker, &serving, &request, &mut |done| {
                     progress.bytes.store((done * 1000.0) as u64, Ordering::Relaxed);
                     !progress.cancelled.load(Ordering::Relaxed)
                 })?;

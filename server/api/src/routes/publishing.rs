@@ -89,6 +89,7 @@ async fn put_in_force(
     let serving = app.serving(None).await?;
     let lock = app.lake.lock()?;
     let folder = app.lake.staging(&lock)?;
+    let engine = app.clone();
     let work = app.run_long(move || {
         let day = match day {
             Some(day) => day,
@@ -96,7 +97,7 @@ async fn put_in_force(
         };
         let version = models::version_in_force(&serving, &draft.state, &draft.name)? + 1;
         progress.bytes_total.store(serving.electorate()?.rows() as u64, Ordering::Relaxed);
-        let scored = models::score(&serving, &draft, (version, &day), &limits, folder, |voters| {
+        let scored = models::score(&engine, &serving, &draft, (version, &day), &limits, folder, |voters| {
             progress.bytes.store(voters, Ordering::Relaxed);
             !progress.cancelled.load(Ordering::Relaxed)
         })?;

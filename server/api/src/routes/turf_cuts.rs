@@ -113,6 +113,9 @@ pub async fn one(
         let turfs: Vec<TurfAnswer> = turfs.map(|turf| told.turf(turf, true)).collect();
         let mut tally = Tally::default();
         turfs.iter().for_each(|turf| tally.add(&turf.tally));
+        // What was done on turfs that were cut anew since was done all the same.
+        let replaced = cut.plan.turfs.iter().filter(|turf| turf.replaced);
+        replaced.for_each(|turf| tally.add_done(&told.turf(turf, false).tally));
         tally.minutes_left = (tally.minutes_left * 10.0).round() / 10.0;
         let contact_rate = (tally.attempts > 0)
             .then(|| (tally.people_reached as f64 / tally.attempts as f64 * 1e4).round() / 1e4);

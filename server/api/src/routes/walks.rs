@@ -7,23 +7,31 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::audit::Entry;
 use crate::error::{ApiError, Problem};
 use crate::reply::{self, Body, Segments};
 use crate::routes::turfs::{Step, StepRequest, take_step};
-use crate::turfs::printing::streets_of;
 use crate::turfs::results::{Entries, MOST_ENTRIES, Refused, Taken, events_of};
-use crate::turfs::{Cut, Member, State as Stands, Turf, id_of, making};
+use crate::turfs::store::Linked;
+use crate::turfs::{Cut, Member, State as Stands, Turf, id_of, making, streets};
+
+/// Where a link leads, whether or not the list was taken back.
+async fn led(app: &App, link: String) -> Result<Linked, ApiError> {
+    let store = app.turfs.clone();
+    // Other processes may have written since: files are looked at.
+    app.run(move || store.of_link(&link)).await?.ok_or_else(gone)
+}
 
 /// The list of a link.
-fn found(app: &App, link: &str) -> Result<(Cut, u32), ApiError> {
-    let gone = || {
-        ApiError::of_status(StatusCode::GONE, "this list was taken back, or never was; ask for another one")
-    };
-    let (cut, number) = app.turfs.of_link(link)?.ok_or_else(gone)?;
-    match cut.standing(number).state {
-        Stands::Cut | Stands::Returned => Err(gone()),
-        _ => Ok((cut, number)),
+async fn found(app: &App, link: String) -> Result<(Cut, u32), ApiError> {
+    match led(app, link).await? {
+        Linked { cut, number, holds: true } => Ok((cut, number)),
+        _ => Err(gone()),
     }
+}
+
+fn gone() -> ApiError {
+    ApiError::of_status(StatusCode::GONE, "this list was taken back, or never was; ask for another one")
 }
 
 /// The list of a turf for the phone that has its link: stops with those who are to be visited, the script, the streets, and
@@ -45,8 +53,10 @@ pub async fn list(
     Segments(link): Segments<String>,
 ) -> Result<Response, ApiError> {
     app.intake.knows_ballots()?;
-    let (cut, number) = found(&app, &link)?;
+    let (cut, number) = found(&app, link).await?;
     let release = cut.plan.release.clone();
+    let (turf_id, people) =
+        (id_of(&cut.plan.id, number), cut.turf(number).map_or(0, |turf| turf.people() as u64));
     let body = app.run_with_release(None, move |app, serving| {
         let missing = || ApiError::internal("a link leads to a turf that is not there");
         let turf = cut.turf(number).ok_or_else(missing)?;
@@ -56,11 +66,12 @@ pub async fn list(
         let struck: Vec<&Member> = turf.members().filter(struck).collect();
         let stops = lists.stops(&[turf])?;
         let line = |(name, points): (String, Vec<[f64; 2]>)| json!({"name": name, "class": "street", "points": points});
-        let streets = streets_of(&stops.iter().collect::<Vec<_>>());
+        let streets = streets::around(serving, &stops.iter().collect::<Vec<_>>())?;
         let list = json!({
             "turf": about(app, &cut, turf),
             "script": cut.plan.script,
             "start": turf.start,
+            "path": turf.path,
             "streets": streets.into_iter().map(line).collect::<Vec<Value>>(),
             "stops": stops,
             "struck": struck,
@@ -68,7 +79,24 @@ pub async fn list(
         let bytes = serde_json::to_vec(&list).map_err(ApiError::internal)?;
         Ok(reply::body(&cut.plan.release, "application/json", bytes, None))
     });
-    Ok(reply::respond(&release, &body.await?, &headers))
+    let response = reply::respond(&release, &body.await?, &headers);
+    if response.status() == StatusCode::OK {
+        // Who has the link is nobody of the keys: the record names the list.
+        let entry = Entry {
+            at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            who: format!("link of {turf_id}"),
+            role: "link".into(),
+            purpose: None,
+            route: "GET /v1/walks/{link}".into(),
+            filter: Value::Null,
+            rows: Some(people),
+            columns: vec![format!("door list {turf_id}")],
+            release,
+        };
+        let audit = app.audit.clone();
+        app.run(move || audit.record(entry).map_err(ApiError::internal)).await?;
+    }
+    Ok(response)
 }
 
 fn about(app: &App, cut: &Cut, turf: &Turf) -> Value {
@@ -95,7 +123,7 @@ pub async fn step(
     Segments((link, step)): Segments<(String, String)>,
     Body(request): Body<StepRequest>,
 ) -> Result<Json<Value>, ApiError> {
-    let (cut, number) = found(&app, &link)?;
+    let (cut, number) = found(&app, link).await?;
     let step = match Step::parse(&step)? {
         Step::Release => {
             return Err(ApiError::not_found("a list is claimed, returned and finished by its link"));
@@ -116,7 +144,8 @@ pub async fn step(
 }
 
 /// Takes what was recorded at the doors. Every entry has an id of the phone's own: sent again, late or in another order it
-/// counts once, and of several about one person the last by its time counts. What is in `accepted` is durable.
+/// counts once, and of several about one person the last by its time counts. What is in `accepted` is durable. What was
+/// recorded before a list was taken back is taken in all the same.
 #[utoipa::path(
     post,
     path = "/v1/walks/{link}/results",
@@ -130,7 +159,7 @@ pub async fn results(
     Segments(link): Segments<String>,
     Body(entries): Body<Entries>,
 ) -> Result<Json<Taken>, ApiError> {
-    let (cut, number) = found(&app, &link)?;
+    let Linked { cut, number, holds } = led(&app, link).await?;
     let turf =
         cut.turf(number).ok_or_else(|| ApiError::internal("a link leads to a turf that is not there"))?;
     if entries.results.len() > MOST_ENTRIES {
@@ -156,7 +185,7 @@ pub async fn results(
                 "not everything could be taken in; send it again",
             ));
         }
-        if matches!(standing.state, Stands::Released | Stands::Claimed) {
+        if holds && matches!(standing.state, Stands::Released | Stands::Claimed) {
             let (store, id) = (app.turfs.clone(), cut.plan.id.clone());
             let begin = move || {
                 store.stand(&id, number, |standing| {

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bellwether_electorate::{Electorate, Rules, Suppressed, Together};
-use bellwether_field::ground::Stop as GroundStop;
+use bellwether_field::ground::{Ground, Stop as GroundStop};
 use bellwether_field::nearby::Nearby;
 use bellwether_field::plane::Plane;
+use bellwether_field::streets::Streets;
+use bellwether_field::walks::{Leg, legs};
 use bellwether_field::{Turf as Walk, begin_near, cut, outline};
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::serving::Serving;
 use crate::turfs::request::TurfsRequest;
-use crate::turfs::{Member, Stop, Turf};
+use crate::turfs::{Member, Stop, Turf, streets};
 
 /// A building whose stay takes more than this share of a turf is walked by several.
 const LARGEST_SHARE: f64 = 0.5;
@@ -31,10 +33,19 @@ struct Door {
     id: u64,
     place: [f64; 2],
     street: Option<String>,
+    /// The street in the spelling of match keys.
+    street_key: String,
     number: Option<u32>,
     wide: bool,
-    /// With the unit, as it is sorted by.
-    households: Vec<(Unit, Vec<Member>)>,
+    households: Vec<Home>,
+}
+
+/// A household.
+struct Home {
+    /// As it is sorted by.
+    unit: Unit,
+    id: u64,
+    people: Vec<Member>,
 }
 
 /// The type of a unit, its number as a number, and as it is written: 2 comes before 10.
@@ -46,14 +57,16 @@ const WIDE: [&str; 8] = ["BLVD", "HWY", "PKWY", "EXPY", "FWY", "TPKE", "PIKE", "
 const CROSSING: [f32; 2] = [12.0, 80.0];
 
 impl Doors {
-    /// Reads the doors of the rows of a bitmap, without those who are suppressed and without the doors that are taken.
+    /// Reads the doors of the rows of a bitmap, without those who are suppressed or were erased, and without the households
+    /// that are taken.
     pub fn read(
         serving: &Serving,
-        electorate: &Electorate,
         bitmap: &[u64],
         rules: &Rules,
         taken: &HashSet<u64>,
+        erased: &dyn Fn(&Member) -> bool,
     ) -> Result<Doors, ApiError> {
+        let electorate = serving.electorate()?;
         let columns = [
             "state",
             "voter_id",
@@ -97,12 +110,20 @@ impl Doors {
                 continue;
             };
             let state = states[at].clone().unwrap_or_default();
+            let voter_id = voters[at].clone().unwrap_or_default();
+            let member = Member { state: state.clone(), voter_id };
+            if erased(&member) {
+                count("erased");
+                continue;
+            }
+            let unit = units.each_ref().map(|part| part[at].clone().unwrap_or_default());
             let id = number_of(&state, key);
-            if taken.contains(&id) {
+            let home = home_number(id, &unit);
+            // Lists of before tell of doors only.
+            if taken.contains(&home) || taken.contains(&id) {
                 count("on_other_lists");
                 continue;
             }
-            let member = Member { state, voter_id: voters[at].clone().unwrap_or_default() };
             if last_door != Some(doors[at]) {
                 let street: Vec<&str> = street_parts.iter().filter_map(|part| part[at].as_deref()).collect();
                 let named = street_parts[1][at].is_some();
@@ -111,20 +132,23 @@ impl Doors {
                     .then(|| format!("{}|{}|{}", street.join(" "), within(&cities[at]), within(&zips[at])));
                 let wide = street_parts[2][at].as_deref().is_some_and(|kind| WIDE.contains(&kind));
                 let number = numbers[at].as_deref().and_then(leading_number);
-                stops.push(Door { id, place, street, number, wide, households: Vec::new() });
+                let street_key = key.split('|').next().and_then(|line| line.split_once(' '));
+                let street_key = street_key.map(|(_, street)| street.to_string()).unwrap_or_default();
+                stops.push(Door { id, place, street, street_key, number, wide, households: Vec::new() });
                 last_household = None;
             }
             let door = stops.last_mut().expect("a door was begun");
             if last_household != Some(households[at]) {
-                let [kind, number] = units.each_ref().map(|part| part[at].clone().unwrap_or_default());
+                let [kind, number] = unit;
                 let digits: String = number.chars().filter(char::is_ascii_digit).collect();
-                door.households.push(((kind, digits.parse().unwrap_or(0), number), Vec::new()));
+                let unit = (kind, digits.parse().unwrap_or(0), number);
+                door.households.push(Home { unit, id: home, people: Vec::new() });
             }
-            door.households.last_mut().expect("a household was begun").1.push(member);
+            door.households.last_mut().expect("a household was begun").people.push(member);
             (last_door, last_household) = (Some(doors[at]), Some(households[at]));
         }
         for door in &mut stops {
-            door.households.sort_by(|(one, _), (other, _)| one.cmp(other));
+            door.households.sort_by(|one, other| one.unit.cmp(&other.unit));
         }
         Ok(Doors { stops, suppressed })
     }
@@ -136,14 +160,15 @@ impl Doors {
     /// Cuts the doors into turfs, numbered on from one.
     pub fn cut(
         self,
+        serving: &Serving,
         request: &TurfsRequest,
         first_number: u32,
         go_on: &mut dyn FnMut(f64) -> bool,
     ) -> Result<(Vec<Turf>, f64), ApiError> {
         let plane = Plane::around(self.stops.iter().map(|door| door.place));
         let pace = request.pace();
-        let stay = |households: &[(Unit, Vec<Member>)]| {
-            households.iter().map(|(_, people)| request.minutes_at(people.len())).sum::<f64>()
+        let stay = |households: &[Home]| {
+            households.iter().map(|home| request.minutes_at(home.people.len())).sum::<f64>()
         };
         // A tower is more than one canvasser can do: its units are shared out.
         let whole: f64 = self.stops.iter().map(|door| stay(&door.households)).sum();
@@ -179,27 +204,54 @@ impl Doors {
             }
         }
         let points: Vec<[f64; 2]> = ground.iter().map(|stop| stop.point).collect();
-        let nearby = Nearby::new(&points);
+        let ways = streets::network(serving, self.stops.iter().map(|door| door.place), &plane)?;
+        let network = (!ways.is_empty()).then(|| Streets::new(&ways));
+        let mut nearby = Nearby::new(&points);
+        let ground = match &network {
+            None => Ground::open(ground),
+            Some(network) => {
+                if network.has_barriers() {
+                    nearby = nearby.without(|one, other| {
+                        network.crosses_barrier(points[one as usize], points[other as usize])
+                    });
+                }
+                let names: Vec<(&str, bool)> =
+                    parts.iter().map(|(door, _)| (door.street_key.as_str(), door.number.is_some())).collect();
+                Ground::on_streets(ground, &names, network)
+            }
+        };
         let mut walks = cut(&ground, &nearby, pace, request.size(), go_on).map_err(unfit)?;
-        let minutes = || walks.iter().map(|walk| walk.minutes);
-        let spread = minutes().fold(0.0, f64::max) / minutes().fold(f64::INFINITY, f64::min).max(0.01);
         let starts: Vec<[f64; 2]> =
             request.starts.iter().map(|start| plane.metres([start.longitude, start.latitude])).collect();
         let chosen: Vec<Option<usize>> =
             walks.iter_mut().map(|walk| start_of(&ground, walk, &starts)).collect();
-        let mut turf_of = vec![0; ground.len()];
+        let rounds: Vec<Vec<u32>> = walks.iter().map(|walk| walk.stops.clone()).collect();
+        let legs = legs(&ground, &rounds);
+        if network.is_some() {
+            // What is far apart was taken for a usual detour; now the way itself is known.
+            for (walk, legs) in walks.iter_mut().zip(&legs) {
+                walk.metres = legs.iter().map(|leg| leg.metres).sum();
+                let there = walk.stops.iter().map(|stop| ground.stops[*stop as usize].minutes).sum::<f64>();
+                walk.minutes = there + legs.iter().map(|leg| pace.minutes(leg.metres)).sum::<f64>();
+            }
+        }
+        let minutes = || walks.iter().map(|walk| walk.minutes);
+        let spread = minutes().fold(0.0, f64::max) / minutes().fold(f64::INFINITY, f64::min).max(0.01);
+        let mut turf_of = vec![0; points.len()];
         for (turf, walk) in walks.iter().enumerate() {
             walk.stops.iter().for_each(|stop| turf_of[*stop as usize] = turf as u32);
         }
         let outlines = outline::outlines(&points, &turf_of, walks.len());
-        let turfs =
-            walks.into_iter().zip(outlines).zip(chosen).enumerate().map(|(at, ((walk, rings), start))| {
-                let mut before = start.map(|start| starts[start]);
-                let stops = walk.stops.iter().map(|stop| {
-                    let (here, (door, range)) = (&ground[*stop as usize], &parts[*stop as usize]);
+        let turfs = walks.into_iter().zip(outlines).zip(chosen).zip(legs).enumerate().map(
+            |(at, (((walk, rings), start), legs))| {
+                let stops = walk.stops.iter().enumerate().map(|(place, stop)| {
+                    let (here, (door, range)) = (&ground.stops[*stop as usize], &parts[*stop as usize]);
                     let [x, y] = here.point;
-                    let metres = before.map_or(0.0, |[east, north]: [f64; 2]| (x - east).hypot(y - north));
-                    before = Some(here.point);
+                    let metres = match (place, start.map(|start| starts[start])) {
+                        (0, None) => 0.0,
+                        (0, Some([east, north])) => (x - east).hypot(y - north),
+                        (place, _) => legs[place - 1].metres,
+                    };
                     Stop {
                         longitude: door.place[0],
                         latitude: door.place[1],
@@ -208,23 +260,42 @@ impl Doors {
                         door: door.id,
                         households: door.households[range.clone()]
                             .iter()
-                            .map(|(_, people)| people.clone())
+                            .map(|home| home.people.clone())
                             .collect(),
+                        homes: door.households[range.clone()].iter().map(|home| home.id).collect(),
                     }
                 });
+                let start =
+                    start.map(|start| [request.starts[start].longitude, request.starts[start].latitude]);
+                let path = match &network {
+                    None => Vec::new(),
+                    Some(_) => path_of(&legs, start, &plane),
+                };
                 Turf {
                     number: first_number + at as u32,
                     stops: stops.collect(),
                     minutes: tenths(walk.minutes),
                     metres: tenths(walk.metres),
-                    start: start
-                        .map(|start| [request.starts[start].longitude, request.starts[start].latitude]),
+                    start,
+                    path,
                     outline: multi_polygon(rings, &plane),
                     replaced: false,
                 }
-            });
+            },
+        );
         Ok((turfs.collect(), (spread * 1e4).round() / 1e4))
     }
+}
+
+/// The walk as a line: from the start, if there is one, else all around.
+fn path_of(legs: &[Leg], start: Option<[f64; 2]>, plane: &Plane) -> Vec<[f64; 2]> {
+    let round = |value: f64| (value * 1e6).round() / 1e6;
+    let last = legs.len().saturating_sub(usize::from(start.is_some()));
+    let points =
+        legs[..last].iter().flat_map(|leg| &leg.points).map(|point| plane.degrees(*point).map(round));
+    let mut path: Vec<[f64; 2]> = start.into_iter().chain(points).chain(start).collect();
+    path.dedup();
+    path
 }
 
 fn tenths(value: f64) -> f64 {
@@ -232,10 +303,10 @@ fn tenths(value: f64) -> f64 {
 }
 
 /// Turns a walk so that it begins and ends near the nearest start, where one is in walking distance.
-fn start_of(ground: &[GroundStop], walk: &mut Walk, starts: &[[f64; 2]]) -> Option<usize> {
+fn start_of(ground: &Ground, walk: &mut Walk, starts: &[[f64; 2]]) -> Option<usize> {
     let far = |start: &[f64; 2]| {
         let to = |stop: &u32| {
-            let [x, y] = ground[*stop as usize].point;
+            let [x, y] = ground.point(*stop);
             (x - start[0]).hypot(y - start[1])
         };
         walk.stops.iter().map(to).fold(f64::INFINITY, f64::min)
@@ -251,6 +322,12 @@ fn number_of(state: &str, match_key: &str) -> u64 {
     let hash = blake3::hash(format!("{state}|{match_key}").as_bytes());
     // JSON numbers are exact up to 53 bits everywhere.
     u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes")) >> 11
+}
+
+/// The number that stands for a household, of its door and unit. One door may be shared out between lists.
+fn home_number(door: u64, unit: &[String; 2]) -> u64 {
+    let hash = blake3::hash(format!("{door}|{}|{}", unit[0], unit[1]).as_bytes());
+    u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
 }
 
 fn leading_number(text: &str) -> Option<u32> {
@@ -326,5 +403,5 @@ pub fn elections_of(request: &TurfsRequest, electorate: &Electorate) -> Vec<Stri
 
 /// Every reason, so that a sum shows what was looked for.
 pub fn reasons() -> impl Iterator<Item = &'static str> {
-    Suppressed::ALL.iter().map(|why| why.name()).chain(["no_place", "on_other_lists"])
+    Suppressed::ALL.iter().map(|why| why.name()).chain(["erased", "no_place", "on_other_lists"])
 }

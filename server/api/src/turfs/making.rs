@@ -121,7 +121,7 @@ fn cut_and_keep(
         let before = anew.as_ref();
         let mut taken = app.turfs.taken(before.map(|cut| cut.plan.id.as_str()))?;
         taken.extend(&also);
-        let doors = Doors::read(serving, electorate, &bitmap, &rules, &taken)?;
+        let doors = Doors::read(serving, &bitmap, &rules, &taken, &app.turfs.erased()?)?;
         let mut suppressed = doors.suppressed.clone();
         reasons().for_each(|why| {
             suppressed.entry(why.to_string()).or_default();
@@ -131,7 +131,8 @@ fn cut_and_keep(
         }
         let kept = before.map(|cut| left_alone(app, cut)).unwrap_or_default();
         let first = kept.iter().map(|turf| turf.number).chain(before.into_iter().flat_map(numbers)).max();
-        let (turfs, minutes_spread) = doors.cut(&request, first.map_or(1, |number| number + 1), go_on)?;
+        let (turfs, minutes_spread) =
+            doors.cut(serving, &request, first.map_or(1, |number| number + 1), go_on)?;
         let plan = Plan {
             id: before.map_or_else(|| uuid::Uuid::now_v7().to_string(), |cut| cut.plan.id.clone()),
             name: request.name.trim().to_string(),

@@ -10,6 +10,7 @@ pub mod progress;
 pub mod request;
 pub mod results;
 pub mod store;
+pub mod streets;
 
 use std::collections::BTreeMap;
 
@@ -59,6 +60,9 @@ pub struct Turf {
     pub start: Option<[f64; 2]>,
     /// GeoJSON MultiPolygon.
     pub outline: Value,
+    /// The walk along the streets, as longitudes and latitudes; empty where no street network is loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<[f64; 2]>,
     /// Cut anew since: it is kept for what was done on it.
     #[serde(default)]
     pub replaced: bool,
@@ -77,6 +81,9 @@ pub struct Stop {
     pub door: u64,
     /// People by household, units in order.
     pub households: Vec<Vec<Member>>,
+    /// The own numbers of the households, the same in every cut.
+    #[serde(default)]
+    pub homes: Vec<u64>,
 }
 
 /// A voter on a list.
@@ -153,6 +160,14 @@ impl Cut {
 
     pub fn turf(&self, number: u32) -> Option<&Turf> {
         self.plan.turfs.iter().find(|turf| turf.number == number)
+    }
+}
+
+impl Stop {
+    /// The numbers by which nobody else may have its households; of plans that do not name them the door's.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        let door = self.homes.is_empty().then_some(self.door);
+        self.homes.iter().copied().chain(door)
     }
 }
 

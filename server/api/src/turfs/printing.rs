@@ -1,7 +1,5 @@
 //! Door lists in every form: JSON, CSV with the columns of a walk list, GeoJSON, and sheets of paper.
 
-use std::collections::HashMap;
-
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bellwether_sheets as sheets;
@@ -13,8 +11,9 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::reply;
+use crate::serving::Serving;
 use crate::turfs::lists::{Listed, ListedStop};
-use crate::turfs::{Cut, State, Turf, making};
+use crate::turfs::{Cut, State, Turf, making, streets};
 
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -106,7 +105,7 @@ pub async fn answer(
             Form::Json => json_of(&held.release.id, &listed)?,
             Form::Csv => csv_of(&cut, &listed)?,
             Form::GeoJson => geojson_of(&cut, &turfs, &listed)?,
-            Form::Pdf => pdf_of(&engine, &cut, &turfs, &listed, &base)?,
+            Form::Pdf => pdf_of(&engine, &held, &cut, &turfs, &listed, &base)?,
         };
         Ok(reply::body(&held.release.id, form.media_type(), bytes, None))
     });
@@ -256,6 +255,9 @@ fn geojson_of(cut: &Cut, turfs: &[&Turf], stops: &[ListedStop]) -> Result<Vec<u8
         let mut walk: Vec<[f64; 2]> = turf.start.into_iter().collect();
         walk.extend(own.map(|stop| [stop.longitude, stop.latitude]));
         walk.extend(turf.start);
+        if !turf.path.is_empty() {
+            walk.clone_from(&turf.path);
+        }
         let about = json!({
             "kind": "turf", "turf": crate::turfs::id_of(&cut.plan.id, turf.number), "number": turf.number,
             "minutes": turf.minutes, "metres": turf.metres,
@@ -279,12 +281,13 @@ fn geojson_of(cut: &Cut, turfs: &[&Turf], stops: &[ListedStop]) -> Result<Vec<u8
 
 fn pdf_of(
     app: &App,
+    serving: &Serving,
     cut: &Cut,
     turfs: &[&Turf],
     stops: &[ListedStop],
     base: &str,
 ) -> Result<Vec<u8>, ApiError> {
-    let sheet = |turf: &&Turf| {
+    let sheet = |turf: &&Turf| -> Result<sheets::Sheet, ApiError> {
         let standing = cut.standing(turf.number);
         let own: Vec<&ListedStop> = stops.iter().filter(|stop| stop.turf_number == turf.number).collect();
         let given_out = !matches!(standing.state, State::Cut | State::Returned);
@@ -294,7 +297,7 @@ fn pdf_of(
             text: question.text.clone(),
             answers: question.answers.iter().map(|answer| answer.text.clone()).collect(),
         };
-        sheets::Sheet {
+        Ok(sheets::Sheet {
             name: cut.plan.name.clone(),
             number: turf.number,
             canvasser: standing.canvasser,
@@ -302,17 +305,19 @@ fn pdf_of(
             metres: turf.metres,
             introduction: script.introduction.clone(),
             questions: script.questions.iter().map(question).collect(),
-            streets: streets_of(&own)
+            streets: streets::around(serving, &own)?
                 .into_iter()
                 .map(|(name, points)| sheets::Street { name, points })
                 .collect(),
             stops: own.into_iter().map(sheet_stop).filter(|stop| !stop.households.is_empty()).collect(),
             start: turf.start,
+            path: turf.path.clone(),
             link: given_out.then(|| format!("{base}/walk/{link}")),
             printed: chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
-        }
+        })
     };
-    sheets::pdf(&turfs.iter().map(sheet).collect::<Vec<_>>()).map_err(ApiError::internal)
+    let made = turfs.iter().map(sheet).collect::<Result<Vec<_>, _>>()?;
+    sheets::pdf(&made).map_err(ApiError::internal)
 }
 
 /// Results after which nobody needs to come again.
@@ -354,42 +359,4 @@ fn sheet_stop(stop: &ListedStop) -> sheets::Stop {
         households: households.filter(|household| !household.people.is_empty()).collect(),
         remarks: stop.reports.iter().filter_map(remark).collect(),
     }
-}
-
-/// A house's number and where it stands.
-type House = (u32, [f64; 2]);
-
-/// The streets of a list as lines past its houses, in the order of their numbers.
-pub fn streets_of(stops: &[&ListedStop]) -> Vec<(String, Vec<[f64; 2]>)> {
-    let mut streets: HashMap<(&str, &Option<String>), Vec<House>> = HashMap::new();
-    for stop in stops.iter().filter(|stop| !stop.street.is_empty()) {
-        let digits: String = stop
-            .house_number
-            .iter()
-            .flat_map(|number| number.chars())
-            .take_while(char::is_ascii_digit)
-            .collect();
-        let number = digits.parse().unwrap_or(0);
-        streets.entry((&stop.street, &stop.zip)).or_default().push((number, [stop.longitude, stop.latitude]));
-    }
-    let mut lines = Vec::new();
-    for ((name, _), mut houses) in streets {
-        houses.sort_by(|one, other| one.0.cmp(&other.0).then(one.1[0].total_cmp(&other.1[0])));
-        // A gap of more than some hundred metres is another stretch of the street.
-        let mut line: Vec<[f64; 2]> = Vec::new();
-        for (_, place) in houses {
-            let far = line.last().is_some_and(|last: &[f64; 2]| {
-                let [x, y] = [(place[0] - last[0]) * last[1].to_radians().cos(), place[1] - last[1]];
-                x.hypot(y) * 111_195.0 > 250.0
-            });
-            if far {
-                lines.push((name.to_string(), std::mem::take(&mut line)));
-            }
-            line.push(place);
-        }
-        lines.push((name.to_string(), line));
-    }
-    lines.retain(|(_, points)| points.len() > 1);
-    lines.sort_by(|one, other| one.0.cmp(&other.0).then(one.1[0][0].total_cmp(&other.1[0][0])));
-    lines
 }

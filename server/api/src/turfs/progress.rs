@@ -155,6 +155,20 @@ impl Walked {
 }
 
 impl Tally {
+    /// Adds what was recorded on a turf whose other doors are on other turfs by now.
+    pub fn add_done(&mut self, other: &Tally) {
+        let done = Tally {
+            doors: 0,
+            people: 0,
+            minutes_left: 0.0,
+            doors_done: 0,
+            attempts: other.attempts,
+            people_reached: other.people_reached,
+            answers: other.answers.clone(),
+        };
+        self.add(&done);
+    }
+
     pub fn add(&mut self, other: &Tally) {
         self.doors += other.doors;
         self.people += other.people;

@@ -8,10 +8,12 @@ use std::time::SystemTime;
 
 use crate::error::ApiError;
 use crate::state::StateFolder;
-use crate::turfs::{Cut, Member, Plan, Standing, id_of};
+use crate::turfs::{Cut, Member, Plan, Standing, State, Stop, id_of};
 
 const FOLDER: &str = "turfs";
 const LOCK: &str = "turfs.lock";
+/// Hashes of voters who were erased: nobody visits them again.
+const ERASED: &str = "turfs-erased.json";
 
 /// All cuts of a state folder.
 pub struct TurfStore {
@@ -24,14 +26,22 @@ pub struct TurfStore {
 #[derive(Default)]
 struct Known {
     cuts: BTreeMap<String, (Cut, [Option<SystemTime>; 2])>,
-    /// The turf of every link.
-    links: HashMap<String, (String, u32)>,
+    /// The turf of every link, and how many links it had before: those that were taken back may still bring results.
+    links: HashMap<String, (String, u32, u32)>,
+}
+
+/// Where a link leads.
+pub struct Linked {
+    pub cut: Cut,
+    pub number: u32,
+    /// Whether the list was not taken back since.
+    pub holds: bool,
 }
 
 /// What became of a plan that was to be kept.
 pub enum Kept {
     Done(Cut),
-    /// Doors that are on another open list: nothing was kept.
+    /// Households that are on another open list: nothing was kept.
     Taken(HashSet<u64>),
     /// The cut that was to be cut anew is not as it was when that began: nothing was kept.
     Changed,
@@ -103,17 +113,19 @@ impl TurfStore {
         let gone: Vec<String> = known.cuts.keys().filter(|id| !there.contains(*id)).cloned().collect();
         for id in gone {
             known.cuts.remove(&id);
-            known.links.retain(|_, (cut, _)| *cut != id);
+            known.links.retain(|_, (cut, ..)| *cut != id);
         }
         Ok(())
     }
 
     fn remember(&self, known: &mut Known, cut: Cut, times: [Option<SystemTime>; 2]) {
         let id = cut.plan.id.clone();
-        known.links.retain(|_, (of, _)| *of != id);
-        for turf in cut.plan.turfs.iter().filter(|turf| !turf.replaced) {
-            let link = self.link(&id, turf.number, cut.standing(turf.number).links);
-            known.links.insert(link, (id.clone(), turf.number));
+        known.links.retain(|_, (of, ..)| *of != id);
+        for turf in &cut.plan.turfs {
+            for links in 0..=cut.standing(turf.number).links {
+                let link = self.link(&id, turf.number, links);
+                known.links.insert(link, (id.clone(), turf.number, links));
+            }
         }
         known.cuts.insert(id, (cut, times));
     }
@@ -141,15 +153,20 @@ impl TurfStore {
         found.ok_or_else(|| ApiError::not_found("no such cut; GET /v1/turf-cuts lists those that there are"))
     }
 
-    /// The cut and the number of a link; none where it leads nowhere, or no longer.
-    pub fn of_link(&self, link: &str) -> Result<Option<(Cut, u32)>, ApiError> {
+    /// Where a link leads; none where it never led anywhere.
+    pub fn of_link(&self, link: &str) -> Result<Option<Linked>, ApiError> {
         self.with(|known| {
-            let (cut, number) = known.links.get(link)?;
-            Some((known.cuts.get(cut)?.0.clone(), *number))
+            let (cut, number, links) = known.links.get(link)?;
+            let cut = known.cuts.get(cut)?.0.clone();
+            let standing = cut.standing(*number);
+            let open = !matches!(standing.state, State::Cut | State::Returned);
+            let replaced = cut.turf(*number).is_none_or(|turf| turf.replaced);
+            let holds = open && !replaced && standing.links == *links;
+            Some(Linked { cut, number: *number, holds })
         })
     }
 
-    /// Doors that are on an open list of any cut but, where one is named, of the turfs of that cut which are cut anew.
+    /// Households that are on an open list of any cut but, where one is named, of the turfs of that cut which are cut anew.
     pub fn taken(&self, anew: Option<&str>) -> Result<HashSet<u64>, ApiError> {
         self.with(|known| taken(known, anew))
     }
@@ -177,8 +194,8 @@ impl TurfStore {
             let standing =
                 |number| known.cuts.get(&id).map(|(cut, _)| cut.standing(number)).unwrap_or_default();
             let fresh = own.filter(|turf| !anew || !standing(turf.number).state.is_kept());
-            let doors = fresh.flat_map(|turf| turf.stops.iter().map(|stop| stop.door));
-            doors.filter(|door| taken.contains(door)).collect::<HashSet<u64>>()
+            let homes = fresh.flat_map(|turf| turf.stops.iter().flat_map(Stop::numbers));
+            homes.filter(|home| taken.contains(home)).collect::<HashSet<u64>>()
         })?;
         if !doubled.is_empty() {
             return Ok(Kept::Taken(doubled));
@@ -208,7 +225,7 @@ impl TurfStore {
             // Its doors were free meanwhile: somebody else may have them.
             let taken = self.taken(None)?;
             let own = cut.turf(number).into_iter().flat_map(|turf| &turf.stops);
-            let lost = own.filter(|stop| taken.contains(&stop.door)).count();
+            let lost = own.flat_map(Stop::numbers).filter(|home| taken.contains(home)).count();
             if lost > 0 {
                 return Err(ApiError::conflict(format!(
                     "{lost} of its doors are on other lists by now; cut them anew"
@@ -229,9 +246,29 @@ impl TurfStore {
         std::fs::remove_dir_all(self.state.path(&format!("{FOLDER}/{id}"))).map_err(ApiError::internal)
     }
 
-    /// Takes a voter who was erased off every list.
+    /// What stands for a voter who was erased; of one whose state was not told, without it.
+    fn trace(&self, voter: &str, state: &str) -> String {
+        let text = format!("{}/{voter}", state.to_ascii_uppercase());
+        blake3::keyed_hash(&self.secret, text.as_bytes()).to_hex()[..32].to_string()
+    }
+
+    /// Says of voters, by state and id, whether they were erased.
+    pub fn erased(&self) -> Result<impl Fn(&Member) -> bool + '_, ApiError> {
+        let known: HashSet<String> = self.state.read(ERASED).map_err(ApiError::internal)?.unwrap_or_default();
+        Ok(move |member: &Member| {
+            let trace = |state: &str| known.contains(&self.trace(&member.voter_id, state));
+            !known.is_empty() && (trace(&member.state) || trace(""))
+        })
+    }
+
+    /// Takes a voter who was erased off every list, and off those that are to come.
     pub fn erase(&self, voter: &str, state: Option<&str>) -> Result<(), ApiError> {
         let _turn = self.lock()?;
+        let mut known: std::collections::BTreeSet<String> =
+            self.state.read(ERASED).map_err(ApiError::internal)?.unwrap_or_default();
+        if known.insert(self.trace(voter, state.unwrap_or_default())) {
+            self.state.write(ERASED, &known).map_err(ApiError::internal)?;
+        }
         let is = |member: &Member| {
             member.voter_id == voter && state.is_none_or(|state| member.state.eq_ignore_ascii_case(state))
         };
@@ -251,7 +288,7 @@ impl TurfStore {
     }
 }
 
-/// Doors on open lists.
+/// Households on open lists.
 fn taken(known: &Known, anew: Option<&str>) -> HashSet<u64> {
     let mut doors = HashSet::new();
     for (id, (cut, _)) in &known.cuts {
@@ -259,7 +296,7 @@ fn taken(known: &Known, anew: Option<&str>) -> HashSet<u64> {
         for turf in cut.plan.turfs.iter().filter(|turf| !turf.replaced) {
             let state = cut.standing(turf.number).state;
             if if own { state.is_kept() } else { state.is_open() } {
-                doors.extend(turf.stops.iter().map(|stop| stop.door));
+                doors.extend(turf.stops.iter().flat_map(Stop::numbers));
             }
         }
     }

@@ -3,7 +3,10 @@
 WITH answered AS (
   SELECT c.voter_id, c.support,
     row_number() OVER (PARTITION BY c.voter_id ORDER BY c.contacted_on DESC, c.support) AS back
-  FROM contacts c
+  FROM (
+    SELECT state, voter_id, contacted_on, support FROM contacts
+    UNION ALL SELECT state, voter_id, contacted_on, support FROM told_contacts
+  ) c
   WHERE c.state = $1 AND c.support IS NOT NULL AND c.contacted_on >= CAST($2::VARCHAR AS DATE)
     AND ($3::VARCHAR IS NULL OR c.contacted_on < CAST($3::VARCHAR AS DATE))
 )

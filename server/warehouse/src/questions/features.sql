@@ -136,7 +136,10 @@ reached AS (
     sum(CASE WHEN c.result = 'canvassed' THEN 1 ELSE 0 END) AS talks,
     sum(CASE WHEN c.result = 'refused' THEN 1 ELSE 0 END) AS refusals,
     max(c.contacted_on) AS last_contact
-  FROM contacts c
+  FROM (
+    SELECT state, voter_id, contacted_on, result FROM contacts
+    UNION ALL SELECT state, voter_id, contacted_on, result FROM told_contacts
+  ) c
   JOIN asked a ON a.state = c.state
   WHERE c.contacted_on < a.day
   GROUP BY c.voter_id

@@ -1,0 +1,212 @@
+//! Who watches what: people with the chance that each sees a spot of a programme, weighted to stand for a universe.
+//!
+//! A panel's people are weighted anew so that in every cell (market, age band, gender, party, score group) they stand for as
+//! many as the universe has there (post-stratification: Little, 1993). Cells in which too few were watched borrow from
+//! coarser ones: first without the score group, then the party, then the gender, then of the whole market.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+/// Somebody of a panel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Person {
+    pub market: u32,
+    /// Codes of what is known; the same codes stand in the universe's cells.
+    pub age: u8,
+    pub gender: u8,
+    pub party: u8,
+    pub score: u8,
+    /// How many people this one stands for in the panel.
+    pub weight: f64,
+    /// Number of the household: people of one watch together.
+    pub household: u32,
+}
+
+/// A group of the universe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cell {
+    pub market: u32,
+    pub age: u8,
+    pub gender: u8,
+    pub party: u8,
+    pub score: u8,
+}
+
+/// Stands for anything in a cell that is coarser.
+const ANY: u8 = u8::MAX;
+/// A cell speaks for itself where at least so many people of it were watched.
+pub const FEWEST: usize = 8;
+/// No spot is seen for certain.
+pub const SUREST: f32 = 0.98;
+
+impl Person {
+    /// The cells that a person is in, the finest first.
+    fn cells(&self) -> [Cell; 5] {
+        Cell { market: self.market, age: self.age, gender: self.gender, party: self.party, score: self.score }
+            .ladder()
+    }
+}
+
+impl Cell {
+    fn ladder(self) -> [Cell; 5] {
+        [
+            self,
+            Cell { score: ANY, ..self },
+            Cell { score: ANY, party: ANY, ..self },
+            Cell { score: ANY, party: ANY, gender: ANY, ..self },
+            Cell { score: ANY, party: ANY, gender: ANY, age: ANY, ..self },
+        ]
+    }
+}
+
+/// How a universe was spread over a panel.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Spread {
+    /// How many of the universe each person stands for.
+    pub weights: Vec<f64>,
+    /// Of the universe, by how much coarser than its own the cell was that spoke for it: 0 to 4.
+    pub borrowed: [f64; 5],
+    /// Of the universe, in markets of which nobody was watched.
+    pub unseen: f64,
+}
+
+/// Weights people of a panel so that they stand for a universe, given by its cells. Time grows with people and cells.
+pub fn spread(people: &[Person], universe: &HashMap<Cell, f64>) -> Spread {
+    let mut known: HashMap<Cell, (usize, f64)> = HashMap::new();
+    for person in people {
+        for cell in person.cells() {
+            let held = known.entry(cell).or_default();
+            *held = (held.0 + 1, held.1 + person.weight);
+        }
+    }
+    // How many of the universe every cell of the panel speaks for, by cell.
+    let mut speaks: HashMap<Cell, f64> = HashMap::new();
+    let mut made = Spread { weights: vec![0.0; people.len()], ..Spread::default() };
+    let mut cells: Vec<(&Cell, &f64)> = universe.iter().collect();
+    cells.sort_by_key(|(cell, _)| **cell);
+    for (cell, count) in cells {
+        let ladder = cell.ladder();
+        let enough = |(at, cell): &(usize, &Cell)| {
+            known.get(cell).is_some_and(|(people, weight)| (*people >= FEWEST || *at == 4) && *weight > 0.0)
+        };
+        match ladder.iter().enumerate().find(enough) {
+            Some((coarser, cell)) => {
+                *speaks.entry(*cell).or_default() += count;
+                made.borrowed[coarser] += count;
+            }
+            None => made.unseen += count,
+        }
+    }
+    for (person, weight) in people.iter().zip(&mut made.weights) {
+        for cell in person.cells() {
+            if let Some(count) = speaks.get(&cell) {
+                *weight += person.weight / known[&cell].1 * count;
+            }
+        }
+    }
+    made
+}
+
+/// People and what they may see.
+#[derive(Debug, Clone, Default)]
+pub struct Audience {
+    /// How many of the universe each person stands for.
+    pub weights: Vec<f64>,
+    pub markets: Vec<u32>,
+    /// Where the watchers of a programme begin.
+    starts: Vec<u32>,
+    /// Watchers of programmes: the person, and the chance to see a spot.
+    seen: Vec<(u32, f32)>,
+}
+
+/// A programme's rating among a universe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rating {
+    /// The share, 0 to 1, of the market's universe that sees a spot.
+    pub share: f64,
+    /// Its standard error, of who happened to be watched (Taylor linearisation of a ratio, households drawn).
+    pub error: f64,
+    /// How many of the universe see a spot.
+    pub impressions: f64,
+}
+
+impl Audience {
+    /// From watching: programme, person, chance, in any order. Chances above [`SUREST`] are taken for it.
+    pub fn new(
+        weights: Vec<f64>,
+        markets: Vec<u32>,
+        programmes: usize,
+        mut watching: Vec<(u32, u32, f32)>,
+    ) -> Audience {
+        watching.par_sort_unstable_by_key(|(programme, person, _)| (*programme, *person));
+        let mut starts = vec![0u32; programmes + 1];
+        watching.iter().for_each(|(programme, ..)| starts[*programme as usize + 1] += 1);
+        (0..programmes).for_each(|at| starts[at + 1] += starts[at]);
+        let seen = watching.into_iter().map(|(_, person, chance)| (person, chance.min(SUREST))).collect();
+        Audience { weights, markets, starts, seen }
+    }
+
+    /// The same people, standing for another universe.
+    pub fn weighted(&self, weights: Vec<f64>) -> Audience {
+        Audience { weights, ..self.clone() }
+    }
+
+    pub fn programmes(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// Who may see a programme.
+    pub fn of(&self, programme: u32) -> &[(u32, f32)] {
+        &self.seen[self.starts[programme as usize] as usize..self.starts[programme as usize + 1] as usize]
+    }
+
+    /// How many of the universe live in every market.
+    pub fn universe(&self, markets: usize) -> Vec<f64> {
+        let mut universe = vec![0.0; markets];
+        self.markets
+            .iter()
+            .zip(&self.weights)
+            .for_each(|(market, weight)| universe[*market as usize] += weight);
+        universe
+    }
+
+    /// The rating of a programme in a market, by the households of the people.
+    pub fn rating(&self, programme: u32, market: u32, households: &[u32]) -> Rating {
+        let (mut whole, mut sees) = (0.0, 0.0);
+        let own = || (0..self.weights.len()).filter(|person| self.markets[*person] == market);
+        own().for_each(|person| whole += self.weights[person]);
+        let chance: HashMap<u32, f32> = self.of(programme).iter().copied().collect();
+        chance
+            .iter()
+            .for_each(|(person, chance)| sees += self.weights[*person as usize] * f64::from(*chance));
+        let share = if whole > 0.0 { sees / whole } else { 0.0 };
+        let mut by_household: HashMap<u32, f64> = HashMap::new();
+        for person in own() {
+            let chance = chance.get(&(person as u32)).map_or(0.0, |chance| f64::from(*chance));
+            *by_household.entry(households[person]).or_default() += self.weights[person] * (chance - share);
+        }
+        let count = by_household.len() as f64;
+        let squares: f64 = by_household.values().map(|sum| sum * sum).sum();
+        let error =
+            if whole > 0.0 && count > 1.0 { (squares * count / (count - 1.0)).sqrt() / whole } else { 0.0 };
+        Rating { share, error, impressions: sees }
+    }
+}
+
+/// Light to heavy viewers, a fifth each, and how much each watches of the mean: where only ratings of groups are known, two
+/// programmes share viewers because the same people watch much of anything (after Sabavala and Morrison, 1977).
+pub const FIFTHS: [f64; 5] = [0.15, 0.45, 0.8, 1.25, 2.35];
+
+/// The chance of each fifth of a group to see a spot of a programme with a rating, so that their mean is the rating.
+pub fn chances_of_fifths(rating: f64) -> [f32; 5] {
+    let (most, target) = (f64::from(SUREST), rating.clamp(0.0, f64::from(SUREST)));
+    // What the heaviest cannot watch more of goes to the others.
+    let (mut low, mut high) = (0.0, 100.0);
+    let mean = |scale: f64| FIFTHS.iter().map(|factor| (factor * scale).min(most)).sum::<f64>() / 5.0;
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if mean(middle) < target { low = middle } else { high = middle }
+    }
+    FIFTHS.map(|factor| (factor * high).min(most) as f32)
+}

@@ -1,0 +1,14 @@
+//! Television plans: whom of a universe each programme reaches, and which spots to buy for the money. Pure computation on
+//! people, chances and prices: no I/O, no names, no voters.
+
+pub mod allocation;
+pub mod audience;
+pub mod bound;
+pub mod exact;
+pub mod exposure;
+pub mod offers;
+pub mod plan;
+pub mod state;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! A plan under way: what is bought, who has not seen it yet, and what one spot more would gain.
+
+use crate::audience::Audience;
+use crate::offers::{Limits, Offer};
+
+/// Why a spot cannot be bought now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Bar {
+    Budget,
+    Market,
+    Station,
+    Daypart,
+    Frequency,
+    Units,
+}
+
+/// Spots bought, and the chance of every person to have seen none of them.
+#[derive(Clone)]
+pub struct State<'a> {
+    pub audience: &'a Audience,
+    pub offers: &'a [Offer],
+    pub limits: &'a Limits,
+    /// By offer, those that were bought before included.
+    pub units: Vec<u32>,
+    /// By person.
+    unseen: Vec<f64>,
+    pub spent: f64,
+    pub by_market: Vec<f64>,
+    by_station: Vec<f64>,
+    by_daypart: Vec<f64>,
+    /// Exposures by market and week, where they are limited.
+    exposures: Vec<f64>,
+    weeks: usize,
+    universe: Vec<f64>,
+    /// How often anything was bought or given back, by market: what a spot gains there holds until then.
+    pub changes: Vec<u64>,
+    pub reached: f64,
+}
+
+impl<'a> State<'a> {
+    /// Nothing but what is bought already.
+    pub fn new(audience: &'a Audience, offers: &'a [Offer], limits: &'a Limits) -> State<'a> {
+        let markets = limits.market_most.len();
+        let weeks = offers.iter().map(|offer| offer.week as usize + 1).max().unwrap_or(0);
+        let mut made = State {
+            audience,
+            offers,
+            limits,
+            units: vec![0; offers.len()],
+            unseen: vec![1.0; audience.weights.len()],
+            spent: 0.0,
+            by_market: vec![0.0; markets],
+            by_station: vec![0.0; limits.station_most.len()],
+            by_daypart: vec![0.0; limits.daypart_most.len()],
+            exposures: vec![0.0; markets * weeks],
+            weeks,
+            universe: audience.universe(markets),
+            changes: vec![0; markets],
+            reached: 0.0,
+        };
+        for (at, offer) in offers.iter().enumerate() {
+            (0..offer.bought).for_each(|_| made.buy(at));
+        }
+        made
+    }
+
+    /// The same under other limits.
+    pub fn under<'b>(&self, limits: &'b Limits) -> State<'b>
+    where
+        'a: 'b,
+    {
+        State { limits, ..self.clone() }
+    }
+
+    /// How many more are reached by one spot more of a programme.
+    pub fn gain(&self, programme: u32) -> f64 {
+        let one = |(person, chance): &(u32, f32)| {
+            let person = *person as usize;
+            self.audience.weights[person] * self.unseen[person] * f64::from(*chance)
+        };
+        self.audience.of(programme).iter().map(one).sum()
+    }
+
+    /// How many fewer are reached without one spot of a programme that was bought.
+    pub fn loss(&self, programme: u32) -> f64 {
+        let one = |(person, chance): &(u32, f32)| {
+            let (person, chance) = (*person as usize, f64::from(*chance));
+            self.audience.weights[person] * self.unseen[person] * chance / (1.0 - chance)
+        };
+        self.audience.of(programme).iter().map(one).sum()
+    }
+
+    /// Exposures of one spot of a programme.
+    fn impressions(&self, programme: u32) -> f64 {
+        let one =
+            |(person, chance): &(u32, f32)| self.audience.weights[*person as usize] * f64::from(*chance);
+        self.audience.of(programme).iter().map(one).sum()
+    }
+
+    /// Why a spot of an offer cannot be bought; none where it can.
+    pub fn bar(&self, at: usize) -> Option<Bar> {
+        let offer = &self.offers[at];
+        // A cent's thousandth is lost in adding up.
+        let above = |spent: f64, most: f64| spent + offer.price > most + 1e-6;
+        if self.units[at] >= offer.units {
+            return Some(Bar::Units);
+        }
+        if above(self.spent, self.limits.budget) {
+            return Some(Bar::Budget);
+        }
+        if above(self.by_market[offer.market as usize], self.limits.market_most[offer.market as usize]) {
+            return Some(Bar::Market);
+        }
+        if above(self.by_station[offer.station as usize], self.limits.station_most[offer.station as usize]) {
+            return Some(Bar::Station);
+        }
+        if above(self.by_daypart[offer.daypart as usize], self.limits.daypart_most[offer.daypart as usize]) {
+            return Some(Bar::Daypart);
+        }
+        let most = self.limits.weekly_frequency?;
+        let held = self.exposures[offer.market as usize * self.weeks + offer.week as usize];
+        let whole = self.universe[offer.market as usize];
+        (held + self.impressions(offer.programme) > most * whole + 1e-9).then_some(Bar::Frequency)
+    }
+
+    fn change(&mut self, at: usize, sign: f64) {
+        let offer = self.offers[at];
+        self.spent += sign * offer.price;
+        self.by_market[offer.market as usize] += sign * offer.price;
+        self.by_station[offer.station as usize] += sign * offer.price;
+        self.by_daypart[offer.daypart as usize] += sign * offer.price;
+        if self.limits.weekly_frequency.is_some() {
+            let exposures = self.impressions(offer.programme);
+            self.exposures[offer.market as usize * self.weeks + offer.week as usize] += sign * exposures;
+        }
+        self.changes[offer.market as usize] += 1;
+    }
+
+    /// Buys a spot of an offer.
+    pub fn buy(&mut self, at: usize) {
+        let audience = self.audience;
+        for (person, chance) in audience.of(self.offers[at].programme) {
+            let (person, chance) = (*person as usize, f64::from(*chance));
+            self.reached += audience.weights[person] * self.unseen[person] * chance;
+            self.unseen[person] *= 1.0 - chance;
+        }
+        self.units[at] += 1;
+        self.change(at, 1.0);
+    }
+
+    /// Gives a spot of an offer back.
+    pub fn give_back(&mut self, at: usize) {
+        let audience = self.audience;
+        for (person, chance) in audience.of(self.offers[at].programme) {
+            let (person, chance) = (*person as usize, f64::from(*chance));
+            self.unseen[person] /= 1.0 - chance;
+            self.reached -= audience.weights[person] * self.unseen[person] * chance;
+        }
+        self.units[at] -= 1;
+        self.change(at, -1.0);
+    }
+
+    /// How many are reached, worked out anew: what was bought and given back leaves crumbs.
+    pub fn settle(&mut self) {
+        self.unseen.fill(1.0);
+        for (at, units) in self.units.iter().enumerate().filter(|(_, units)| **units > 0) {
+            for (person, chance) in self.audience.of(self.offers[at].programme) {
+                self.unseen[*person as usize] *= (1.0 - f64::from(*chance)).powi(*units as i32);
+            }
+        }
+        self.reached = self
+            .unseen
+            .iter()
+            .zip(&self.audience.weights)
+            .map(|(unseen, weight)| weight * (1.0 - unseen))
+            .sum();
+        self.spent =
+            self.units.iter().zip(self.offers).map(|(units, offer)| f64::from(*units) * offer.price).sum();
+    }
+}
