@@ -8,6 +8,7 @@ pub mod columns;
 pub mod convert;
 pub mod delimited;
 pub mod markets;
+pub mod media;
 pub mod normalise;
 pub mod outreach;
 pub mod population;

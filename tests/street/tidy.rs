@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::harness::root;
 
 /// Rooms from the street down to the vocabulary: a room may use those below it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "tests",
     "api",
     "generator",
@@ -15,6 +15,7 @@ const ORDER: [&str; 17] = [
     "electorate",
     "targeting",
     "linkage",
+    "media",
     "field",
     "sheets",
     "console",
@@ -27,7 +28,7 @@ const ORDER: [&str; 17] = [
 ];
 
 /// Heavy libraries and the one room that may name each.
-const OWNERS: [(&str, &str); 11] = [
+const OWNERS: [(&str, &str); 12] = [
     ("duckdb", "warehouse"),
     ("polars", "loaders"),
     ("geo", "atlas"),
@@ -39,6 +40,7 @@ const OWNERS: [(&str, &str); 11] = [
     ("aws-lc-rs", "delivery"),
     ("delaunator", "field"),
     ("krilla", "sheets"),
+    ("osmpbf", "loaders"),
 ];
 
 fn rooms() -> BTreeMap<String, PathBuf> {

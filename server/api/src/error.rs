@@ -147,7 +147,7 @@ impl From<bellwether_atlas::Error> for ApiError {
     fn from(error: bellwether_atlas::Error) -> Self {
         match &error {
             bellwether_atlas::Error::Geometry { .. } => ApiError::bad_request(error.to_string()),
-            bellwether_atlas::Error::Broken { .. } => ApiError::internal(chain(&error)),
+            _ => ApiError::internal(chain(&error)),
         }
     }
 }

@@ -12,8 +12,8 @@ use bellwether_loaders::outreach::Proof;
 use bellwether_loaders::report::SourceFile;
 use bellwether_loaders::voters::{self, Which};
 use bellwether_loaders::{
-    Options, Progress, Reject, Report, Staged, addresses, boundaries, centres, markets, outreach, population,
-    results, source, streets,
+    Options, Progress, Reject, Report, Staged, addresses, boundaries, centres, markets, media, outreach,
+    population, results, source, streets,
 };
 use bellwether_schema::ids::Kind;
 use bellwether_targeting::card::Limits;
@@ -41,6 +41,18 @@ pub enum LoadKind {
     PopulationCentres,
     /// The crosswalk from counties to television markets.
     Markets,
+    /// Television spots on offer: CSV of market_code, station, zone, programme, daypart, days, start_time, end_time, week,
+    /// length, rate and units, as avails sheets have them.
+    Inventory,
+    /// People of a viewing panel: CSV of person_id, household_id, market_code, weight, age, gender and, where they are known,
+    /// party, state and voter_id.
+    Panel,
+    /// What a panel watched: CSV of person_id, station, programme, minutes and programme_minutes.
+    Viewing,
+    /// Ratings by group: CSV of market_code, station, programme, group (A18-34, W35-54, M55+) and rating in percent.
+    Ratings,
+    /// Spots as they were aired: CSV of market_code, station, programme, aired_on, aired_at, length and rate.
+    Airings,
     /// Address points: OpenAddresses CSV or the JSON list.
     Addresses,
     /// Street networks: OpenStreetMap extracts (.osm.pbf).
@@ -216,6 +228,11 @@ fn stage(
         LoadKind::Population => population::load(files, options, progress),
         LoadKind::PopulationCentres => centres::load(files, options, progress),
         LoadKind::Markets => markets::load(files, options, progress),
+        LoadKind::Inventory => media::load_inventory(files, options, progress),
+        LoadKind::Panel => media::load_panel(files, options, progress),
+        LoadKind::Viewing => media::load_viewing(files, options, progress),
+        LoadKind::Ratings => media::load_ratings(files, options, progress),
+        LoadKind::Airings => media::load_airings(files, options, progress),
         LoadKind::Addresses => addresses::load(files, request.state.as_deref(), options, progress),
         LoadKind::Streets => streets::load(files, options, progress),
         LoadKind::Scores => {

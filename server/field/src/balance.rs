@@ -38,6 +38,10 @@ struct Piece {
 pub struct Turfs<'a> {
     ground: &'a Ground<'a>,
     stops: &'a [Stop],
+    points: Vec<[f64; 2]>,
+    /// Whether ways are straight lines, and minutes of a metre on foot.
+    straight: bool,
+    per_metre: f64,
     nearby: &'a Nearby,
     pace: Pace,
     pub turf_of: Vec<u32>,
@@ -46,6 +50,8 @@ pub struct Turfs<'a> {
     before: Vec<u32>,
     pub minutes: Vec<f64>,
     pub sizes: Vec<u32>,
+    /// A stop of every turf.
+    any: Vec<u32>,
     /// Whether a turf changed since its round was last made.
     pub changed: Vec<bool>,
     pub worth: Worth,
@@ -61,6 +67,9 @@ impl<'a> Turfs<'a> {
         let mut turfs = Turfs {
             ground,
             stops,
+            points: stops.iter().map(|stop| stop.point).collect(),
+            straight: ground.walks.is_none(),
+            per_metre: 1.0 / pace.metres_per_minute,
             nearby,
             pace,
             turf_of: nobody.clone(),
@@ -68,6 +77,7 @@ impl<'a> Turfs<'a> {
             before: nobody.clone(),
             minutes: vec![0.0; rounds.len()],
             sizes: vec![0; rounds.len()],
+            any: vec![u32::MAX; rounds.len()],
             changed: vec![false; rounds.len()],
             worth: Worth { walking: 0.0, border: 0.0 },
             seen: nobody,
@@ -88,6 +98,7 @@ impl<'a> Turfs<'a> {
         let way: f64 = round.iter().map(|stop| self.way(*stop, self.next[*stop as usize])).sum();
         self.minutes[turf as usize] = there + way;
         self.sizes[turf as usize] = round.len() as u32;
+        self.any[turf as usize] = round.first().copied().unwrap_or(u32::MAX);
         self.changed[turf as usize] = false;
     }
 
@@ -112,8 +123,20 @@ impl<'a> Turfs<'a> {
     }
 
     /// Minutes of the way between two stops.
+    #[inline(always)]
     fn way(&self, one: u32, other: u32) -> f64 {
-        self.pace.minutes(self.ground.metres(one, other))
+        match self.straight {
+            // What is asked most, by far.
+            true => {
+                let ([ax, ay], [bx, by]) = (self.points[one as usize], self.points[other as usize]);
+                let metres = ((ax - bx) * (ax - bx) + (ay - by) * (ay - by)).sqrt();
+                match metres <= self.pace.drive_beyond {
+                    true => metres * self.per_metre,
+                    false => self.pace.minutes(metres),
+                }
+            }
+            false => self.pace.minutes(self.ground.metres(one, other)),
+        }
     }
 
     pub fn mean(&self) -> f64 {
@@ -198,6 +221,10 @@ impl<'a> Turfs<'a> {
         self.minutes[to as usize] += there + added;
         self.sizes[from as usize] -= 1;
         self.sizes[to as usize] += 1;
+        self.any[to as usize] = stop;
+        if self.any[from as usize] == stop {
+            self.any[from as usize] = if self.sizes[from as usize] == 0 { u32::MAX } else { before };
+        }
         self.turf_of[stop as usize] = to;
         self.changed[from as usize] = true;
         self.changed[to as usize] = true;
@@ -300,8 +327,10 @@ impl<'a> Turfs<'a> {
 
     /// The stops of a turf in the order of its round.
     pub fn round_of(&self, turf: u32) -> Vec<u32> {
-        let any = (0..self.stops.len() as u32).find(|stop| self.turf_of[*stop as usize] == turf);
-        any.map_or(Vec::new(), |any| self.round(any))
+        match self.any[turf as usize] {
+            u32::MAX => Vec::new(),
+            any => self.round(any),
+        }
     }
 
     fn round(&self, start: u32) -> Vec<u32> {
@@ -409,13 +438,12 @@ impl<'a> Turfs<'a> {
     }
 
     /// The turfs that are furthest from the mean, beyond a share of it, the furthest first, each with those beside it.
-    pub fn furthest(&self, share: f64, most: usize) -> Vec<(u32, Vec<u32>)> {
+    pub fn furthest(&self, share: f64) -> Vec<(u32, Vec<u32>)> {
         let mean = self.mean();
         let off = |turf: &u32| (self.minutes[*turf as usize] - mean).abs();
         let mut far: Vec<u32> =
             (0..self.minutes.len() as u32).filter(|turf| off(turf) > share * mean).collect();
         far.sort_by(|one, other| off(other).total_cmp(&off(one)).then(one.cmp(other)));
-        far.truncate(most);
         let place: HashMap<u32, usize> = far.iter().enumerate().map(|(at, turf)| (*turf, at)).collect();
         let mut beside: Vec<Vec<u32>> = vec![Vec::new(); far.len()];
         for stop in 0..self.stops.len() as u32 {
@@ -428,6 +456,20 @@ impl<'a> Turfs<'a> {
             }
         }
         far.into_iter().zip(beside).collect()
+    }
+
+    /// The turfs beside each.
+    pub fn turfs_beside(&self) -> Vec<Vec<u32>> {
+        let mut beside: Vec<Vec<u32>> = self
+            .borders()
+            .into_iter()
+            .map(|list| list.into_iter().map(|(other, _)| other).collect())
+            .collect();
+        beside.iter_mut().for_each(|list| {
+            list.sort_unstable();
+            list.dedup();
+        });
+        beside
     }
 
     /// How uneven some turfs are, and what a stop weighs: its minutes and half of the ways to and from it.

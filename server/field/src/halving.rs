@@ -36,6 +36,29 @@ pub fn halve_across(
     made
 }
 
+/// The same with lines in directions by chance, and as many turfs on each side of a line as chance has it.
+pub fn halve_by_chance(
+    stops: &[Stop],
+    weights: &[f64],
+    part: &[u32],
+    turfs: usize,
+    chance: &mut impl FnMut() -> f64,
+) -> Vec<Vec<u32>> {
+    if turfs == 1 || part.len() < 2 {
+        let mut made = vec![part.to_vec()];
+        made.resize(turfs, Vec::new());
+        return made;
+    }
+    let left = 1 + (chance() * (turfs - 1) as f64) as usize;
+    let (sine, cosine) = (chance() * std::f64::consts::PI).sin_cos();
+    let mut part = part.to_vec();
+    let at = sorted(stops, weights, &mut part, [cosine, sine], left as f64 / turfs as f64);
+    let (one, other) = part.split_at(at.clamp(1, part.len() - 1));
+    let mut made = halve_by_chance(stops, weights, one, left, chance);
+    made.extend(halve_by_chance(stops, weights, other, turfs - left, chance));
+    made
+}
+
 fn split(stops: &[Stop], weights: &[f64], part: &mut [u32], first: u32, turfs: usize) -> Vec<(u32, u32)> {
     if turfs == 1 || part.len() <= 1 {
         return part.iter().map(|stop| (*stop, first)).collect();

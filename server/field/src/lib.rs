@@ -15,6 +15,8 @@ pub mod streets;
 pub mod tour;
 pub mod walks;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
 use balance::{Turfs, Worth};
@@ -70,12 +72,14 @@ const PASSES: usize = 7;
 const OFF_THE_MEAN: f64 = 0.03;
 const MOST_OFF: usize = 60;
 const GROUPS: usize = 12;
-/// Those that are off by more are tried with more.
-const FAR_OFF: f64 = 0.055;
-const MANY_GROUPS: usize = 80;
+/// Those that are off by more are tried with more: groups that grow by chance, up to so many turfs, cut by lines of chance.
+const FAR_OFF: f64 = 0.042;
+const CHANCES: usize = 40;
+const CUTS_OF_CHANCE: usize = 6;
+const LARGEST_GROUP: usize = 5;
 /// Lines that are walked along for the others.
 const LINES: usize = 16;
-const LAST_PASSES: usize = 4;
+const LAST_PASSES: usize = 8;
 const DIRECTIONS: usize = 6;
 
 /// Cuts stops into turfs. `nearby` says which lie beside each other; where it hangs together, turfs are made to. Where
@@ -102,10 +106,10 @@ pub fn cut(
         })
         .collect();
     let mut count = turfs_of(size, stops, &weights)?;
-    for share in [0.1, 0.2] {
+    for share in [0.1, 0.15, 0.2, 0.25] {
         let (_, parts) = parts::parts(ground, nearby, &weights, count);
         let turf_of = halving::halve(stops, &weights, &parts);
-        let rounds = rounds_of(ground, &members(&turf_of, count), 0);
+        let rounds = rounds_of(ground, &members(&turf_of, count), 1);
         for round in &rounds {
             for (at, stop) in round.iter().enumerate() {
                 let (before, next) =
@@ -144,13 +148,15 @@ pub fn cut(
         }
     }
     // Those that are still off have neighbours that are full themselves: they are cut anew together.
+    let mut tried = Tried::new();
     for _ in 0..LAST_PASSES {
-        if turfs.spread() <= EVEN || cut_together(ground, nearby, &mut turfs) == 0 {
+        if turfs.spread() <= EVEN || !cut_together(ground, nearby, &mut turfs, &mut tried) {
             break;
         }
         for _ in 0..3 {
             turfs.sweep();
         }
+        turfs.relieve();
         again(ground, &mut turfs, QUICK);
         go_on(0.85)?;
     }
@@ -170,12 +176,23 @@ pub fn cut(
 /// A line that cuts a group anew: what it promises, the group, and its new turfs.
 type Line<'a> = (f64, &'a Vec<u32>, Vec<Vec<u32>>);
 
-/// Cuts the turfs that are furthest off the mean anew, together with one or two beside them, by whichever line leaves them
-/// most even and whole. Gives how many were.
-fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs) -> usize {
-    let mut done = 0;
+/// Turfs that could not be made more even, with the minutes that they and those beside them had then.
+type Tried = std::collections::HashMap<u32, Vec<u64>>;
+
+/// Cuts the turfs that are furthest off the mean anew, together with some beside them, by whichever line leaves them most even
+/// and whole. What was tried in vain is not tried again before something beside it has changed. False where nothing is left
+/// to be tried.
+fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs, tried: &mut Tried) -> bool {
+    let mut looked_at = 0;
     let mut weights: Vec<f64> = (0..ground.stops.len() as u32).map(|stop| turfs.weight(stop)).collect();
-    for (turf, beside) in turfs.furthest(OFF_THE_MEAN, MOST_OFF) {
+    let borders = turfs.turfs_beside();
+    for (turf, beside) in turfs.furthest(OFF_THE_MEAN) {
+        let all = std::iter::once(&turf).chain(&beside);
+        let now: Vec<u64> = all.map(|turf| turfs.minutes[*turf as usize].to_bits()).collect();
+        if looked_at == MOST_OFF || tried.get(&turf) == Some(&now) {
+            continue;
+        }
+        looked_at += 1;
         let rounds = |of: &[u32]| -> Vec<u32> { of.iter().flat_map(|turf| turfs.round_of(*turf)).collect() };
         let mut groups: Vec<Vec<u32>> = beside.iter().map(|other| vec![turf, *other]).collect();
         for (at, one) in beside.iter().enumerate() {
@@ -188,7 +205,8 @@ fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs) -> usize {
         };
         groups.sort_by(|one, other| mean_of(one).total_cmp(&mean_of(other)));
         let off = (turfs.minutes[turf as usize] / turfs.mean() - 1.0).abs();
-        groups.truncate(if off > FAR_OFF { MANY_GROUPS } else { GROUPS });
+        groups.truncate(GROUPS);
+        let by_chance = if off > FAR_OFF { groups_by_chance(turf, &borders) } else { Vec::new() };
         // What the stops weigh where they are tells well enough which lines are worth walking along.
         let mut lines: Vec<Line> = groups
             .par_iter()
@@ -204,10 +222,22 @@ fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs) -> usize {
                 })
             })
             .collect();
+        lines.par_extend(by_chance.par_iter().enumerate().flat_map_iter(|(number, group)| {
+            let part = rounds(group);
+            let (turfs, weights) = (&*turfs, &weights);
+            let now = turfs.uneven(group.iter().map(|turf| turfs.minutes[*turf as usize]));
+            let mut dice = ChaCha8Rng::seed_from_u64(u64::from(turf) << 20 | number as u64);
+            (0..CUTS_OF_CHANCE).map(move |_| {
+                let mut chance = || f64::from(dice.next_u32()) / 4_294_967_296.0;
+                let parts = halving::halve_by_chance(&ground.stops, weights, &part, group.len(), &mut chance);
+                let sums = parts.iter().map(|part| part.iter().map(|stop| weights[*stop as usize]).sum());
+                (turfs.uneven(sums) - now, group, parts)
+            })
+        }));
         lines.sort_by(|one, other| one.0.total_cmp(&other.0).then_with(|| one.1.cmp(other.1)));
         let best = lines
             .par_iter()
-            .take(if off > FAR_OFF { usize::MAX } else { LINES })
+            .take(if off > FAR_OFF { 4 * LINES } else { LINES })
             .filter_map(|(_, group, parts)| {
                 let now = turfs.uneven(group.iter().map(|turf| turfs.minutes[*turf as usize]));
                 if !parts.iter().all(|part| hangs_together(nearby, part)) {
@@ -223,10 +253,34 @@ fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs) -> usize {
                 turfs.put(*turf, &walk(ground, round, QUICK, 0));
                 round.iter().for_each(|stop| weights[*stop as usize] = turfs.weight(*stop));
             }
-            done += 1;
+        } else {
+            tried.insert(turf, now);
         }
     }
-    done
+    looked_at > 0
+}
+
+/// Groups of a turf and others that grow from it by chance, each beside one that is in it.
+fn groups_by_chance(turf: u32, borders: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    let mut dice = ChaCha8Rng::seed_from_u64(u64::from(turf));
+    let mut below = |bound: usize| ((u64::from(dice.next_u32()) * bound as u64) >> 32) as usize;
+    (0..CHANCES)
+        .map(|_| {
+            let size = 3 + below(LARGEST_GROUP - 2);
+            let mut group = vec![turf];
+            for _ in 0..4 * size {
+                let beside = &borders[group[below(group.len())] as usize];
+                if group.len() < size && !beside.is_empty() {
+                    let next = beside[below(beside.len())];
+                    if !group.contains(&next) {
+                        group.push(next);
+                    }
+                }
+            }
+            group
+        })
+        .filter(|group| group.len() > 1)
+        .collect()
 }
 
 /// Whether stops hang together.

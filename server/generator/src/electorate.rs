@@ -13,6 +13,7 @@ use crate::names::Names;
 use crate::outreach::Outreach;
 use crate::people::{self, ELECTIONS, Remainders};
 use crate::sources::{self, Precinct};
+use crate::television::{Television, TelevisionFiles};
 use crate::truth::Truth;
 use crate::turnout::{self, Standing};
 use crate::voter_files::{Voter, VoterFiles};
@@ -31,6 +32,8 @@ pub struct Electorate {
     pub contacts: PathBuf,
     /// By voter: the chances of taking part and of support that were drawn from.
     pub truth: PathBuf,
+    /// Television, where the folder says which county is in which market.
+    pub television: Option<TelevisionFiles>,
     /// By county: the shares that parties and turnout were drawn from.
     pub drawn_from: PathBuf,
     pub people: usize,
@@ -58,7 +61,17 @@ pub fn electorate(
     let great = people::GREAT_PARTIES * adults / two_party;
     let state = layout.state.to_lowercase();
     let path = |name: &str| to.join(format!("{name}_{state}.csv"));
-    let paths = Electorate {
+    let television = TelevisionFiles {
+        panel: path("tv_panel"),
+        viewing: path("tv_viewing"),
+        ratings: path("tv_ratings"),
+        inventory: path("tv_inventory"),
+        airings: path("tv_airings"),
+    };
+    let counties = sources::crosswalk(from);
+    let mut television = Television::create(television, counties.as_deref(), &layout.state, count, seed)?;
+    let mut paths = Electorate {
+        television: None,
         voters: path("voters"),
         history: path("history"),
         addresses: path("addresses"),
@@ -92,6 +105,9 @@ pub fn electorate(
         let zip = format!("{:05}", 10_000 + index as u32 / 9);
         for (household, house) in households.iter().zip(&houses) {
             files.address(house, precinct, &zip)?;
+            if let Some(television) = &mut television {
+                television.household(&precinct.county, household, 9_000_000_000 + made as u64)?;
+            }
             for person in &household.people {
                 let voter = Voter { person, house, precinct, zip: &zip, number: 9_000_000_000 + made as u64 };
                 files.voter(&voter, rng.random::<f64>())?;
@@ -107,6 +123,7 @@ pub fn electorate(
     files.finish()?;
     outreach.finish()?;
     truth.finish()?;
+    paths.television = television.map(Television::finish).transpose()?;
     write_drawn_from(&paths.drawn_from, &precincts, great)?;
     Ok(paths)
 }

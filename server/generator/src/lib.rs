@@ -11,6 +11,7 @@ mod outreach;
 mod people;
 mod places;
 mod sources;
+mod television;
 mod truth;
 mod turnout;
 mod voter_files;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use electorate::{Electorate, electorate};
 pub use invent::invent;
+pub use television::TelevisionFiles;
 
 /// Why nothing could be generated.
 #[derive(Debug, thiserror::Error)]

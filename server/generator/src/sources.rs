@@ -63,6 +63,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The file that says which county is in which television market, where there is one.
+pub fn crosswalk(folder: &Path) -> Option<PathBuf> {
+    files(folder).into_iter().find(|path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        name.starts_with("county_dma") && name.ends_with(".csv")
+    })
+}
+
 /// Reads a state's precincts.
 pub fn read(folder: &Path, layout: &Layout) -> Result<Vec<Precinct>, Error> {
     let files = files(folder);

@@ -50,7 +50,7 @@ pub async fn run(_: &LakeArgs, args: DemoArgs) -> Outcome {
     let people = electorate(&sources, layout, args.voters, args.seed, &sources, &mut |_| {})?;
     let source = |name: &str| sources.join(name);
     let fips = &layout.state_fips;
-    let loads = [
+    let mut loads = vec![
         (LoadKind::Boundaries, vec![source(&format!("tl_2020_{fips}_county20.zip"))]),
         (LoadKind::Boundaries, vec![source(&format!("tl_2020_{fips}_vtd20.geojson.gz"))]),
         (
@@ -72,6 +72,15 @@ pub async fn run(_: &LakeArgs, args: DemoArgs) -> Outcome {
         (LoadKind::Scores, vec![people.scores]),
         (LoadKind::Contacts, vec![people.contacts]),
     ];
+    if let Some(tv) = people.television {
+        loads.extend([
+            (LoadKind::Panel, vec![tv.panel]),
+            (LoadKind::Viewing, vec![tv.viewing]),
+            (LoadKind::Ratings, vec![tv.ratings]),
+            (LoadKind::Inventory, vec![tv.inventory]),
+            (LoadKind::Airings, vec![tv.airings]),
+        ]);
+    }
     for (kind, files) in loads {
         load_one(&lake, kind, files).await?;
     }

@@ -11,7 +11,7 @@ use super::Outcome;
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
     /// Folder of published data (searched with all its folders): precinct outlines (tl_*_vtd20.geojson.gz),
-    /// counties and districts (tl_*.zip), population (alarm_*_vtd.csv), past votes (vest_*_vtd.csv), and
+    /// counties and districts (tl_*.zip), counties by television market (county_dma*.csv, optional), population (alarm_*_vtd.csv), past votes (vest_*_vtd.csv), and
     /// optionally census name lists in a folder `names`.
     #[arg(long)]
     from: PathBuf,
@@ -50,6 +50,13 @@ pub fn run(args: GenerateArgs) -> Outcome {
     println!("  bellwether load addresses {} --state {state}", made.addresses.display());
     println!("  bellwether load voters {} --state {state}", made.voters.display());
     println!("  bellwether load history {} --state {state}", made.history.display());
+    if let Some(tv) = &made.television {
+        println!("  bellwether load panel {}", tv.panel.display());
+        println!("  bellwether load viewing {}", tv.viewing.display());
+        println!("  bellwether load ratings {}", tv.ratings.display());
+        println!("  bellwether load inventory {}", tv.inventory.display());
+        println!("  bellwether load airings {}", tv.airings.display());
+    }
     println!("  bellwether derive");
     println!("What each county was drawn from is in {}", made.drawn_from.display());
     Ok(())

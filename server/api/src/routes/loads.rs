@@ -101,7 +101,7 @@ fn accepted(app: &App, id: &str) -> Result<Response, ApiError> {
 fn plan(app: &App, body: &LoadBody, uploads: Option<&Path>) -> Result<LoadRequest, ApiError> {
     let kind = body.kind.ok_or_else(|| {
         ApiError::bad_request(
-            "say the kind: voters, history, results, boundaries, population, population_centres, markets, addresses, streets, scores or contacts",
+            "say the kind: voters, history, results, boundaries, population, population_centres, markets, inventory, panel, viewing, ratings, airings, addresses, streets, scores or contacts",
         )
     })?;
     let district_kind =

@@ -17,7 +17,7 @@ use crate::turfs::request::TurfsRequest;
 use crate::turfs::{Member, Stop, Turf, streets};
 
 /// A building whose stay takes more than this share of a turf is walked by several.
-const LARGEST_SHARE: f64 = 0.5;
+const LARGEST_SHARE: f64 = 0.34;
 /// A start that is nearer than this, in metres, is walked to.
 const NEAR: f64 = 1_000.0;
 
