@@ -35,6 +35,7 @@ CARRYING = {
 }
 LINKING = ["splink5_duckdb", "duckdb_cascade"]
 WALKING = {False: ["lkh3_route", "fast_tsp_route_10ms"], True: ["fast_tsp_giant_1s"]}
+PLANNING = ["highs_ipm", "ortools_glop"]
 LEARNING = {"trees": ["lightgbm", "xgboost_hist", "sklearn_histgb"], "logistic": ["sklearn_logistic"]}
 
 
@@ -108,6 +109,12 @@ def bellwether_walk(giant):
     return found | json.loads(found["out"].splitlines()[-1])
 
 
+def bellwether_plan():
+    """The clock covers what the peers' does: the solving, with the rows in memory."""
+    found = run([f"{TARGET}/plan-spots", f"{DATA}/tv.parquet"])
+    return found | json.loads(found["out"].splitlines()[-1])
+
+
 def bellwether_carry(onto):
     found = run([f"{TARGET}/carry-votes", f"{DATA}/old_precincts.parquet", f"{DATA}/{onto}.parquet"])
     return found | json.loads(found["out"].splitlines()[-1])
@@ -132,7 +139,7 @@ def compare(title, peers, script, ours, *more):
         middle = lambda field: statistics.median(found[field] for found in runs)
         memory = max(found["peak_rss_mb"] for found in runs)
         ratio, cpu = middle("seconds") / base, middle("cpu_s") / base_cpu
-        how_right = "".join(f"   {field} {runs[0][field]:.4f}" for field in ("precision", "recall", "auc", "train_s", "score_s", "metres") if field in runs[0])
+        how_right = "".join(f"   {field} {runs[0][field]:.10g}" for field in ("precision", "recall", "auc", "train_s", "score_s", "metres", "objective", "whole_seconds", "whole_gap") if field in runs[0])
         print(
             f"  {name:<24}{middle('seconds'):>10.3f}{middle('cpu_s'):>10.2f}{memory:>8}{ratio:>12.2f}{cpu:>8.2f}{how_right}"
         )
@@ -158,6 +165,8 @@ def main():
         compare(title, peers, "job4_model.py", lambda learner=learner: bellwether_learn(learner), "--scale", "0.3")
     for giant, title in [(False, "128 rounds past 5,000 doors"), (True, "One round past 1,000 doors")]:
         compare(title, WALKING[giant], "job5_doors.py", lambda giant=giant: bellwether_walk(giant))
+    compare("A TV budget over 100,800 rows and 2,100 market-weeks", PLANNING, "job6_tv.py", bellwether_plan)
+    print("  a plan for the country: " + run([f"{TARGET}/national-plan"])["out"].strip())
     binary = f"{TARGET}/bellwether"
     bench_http.beside_peers(binary, f"{DATA}/voters.tsv", peer, PASSES)
     bench_events.main(binary)

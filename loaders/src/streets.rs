@@ -68,15 +68,6 @@ const SHORES: [&str; 2] = ["water", "coastline"];
 
 /// Loads extracts into `streets`. An extract replaces what was loaded from one of the same name before.
 pub fn load(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>) -> Result<Staged, Error> {
-    load_in_pieces(paths, NODES_AT_A_TIME, options, progress)
-}
-
-fn load_in_pieces(
-    paths: &[PathBuf],
-    nodes_at_a_time: usize,
-    options: &Options,
-    progress: &Arc<Progress>,
-) -> Result<Staged, Error> {
     let started = Instant::now();
     let table = catalog::table("streets").expect("the catalog has every loader's table");
     let mut report = Report { files: options.sources.clone(), ..Report::default() };
@@ -86,7 +77,7 @@ fn load_in_pieces(
             ParquetTable::create_whole(table, options.staging.join(format!("streets-{number:04}.parquet")))?;
         let mut done = 0;
         loop {
-            let (ways, more) = ways_of(path, done, nodes_at_a_time, progress)?;
+            let (ways, more) = ways_of(path, done, NODES_AT_A_TIME, progress)?;
             if ways.is_empty() && done == 0 {
                 let detail = "it holds no street, path, railway or river".to_string();
                 return Err(Error::WrongLayout { file: source::name(path), detail });
@@ -144,7 +135,8 @@ fn ways_of(
         }
         let tag = |key: &str| way.tags().find(|(name, _)| *name == key).map(|(_, value)| value.to_string());
         let refs: Vec<i64> = way.refs().collect();
-        nodes += refs.len();
+        // A way takes some room beside its nodes.
+        nodes += refs.len() + 8;
         ways.push(Way {
             id: way.id(),
             number,

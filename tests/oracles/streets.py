@@ -179,6 +179,9 @@ def check(server, cut, file):
         graph.add_edge(before, other, weight=(1 - begun) * length)
 
     def way(one, other):
+        straight = float(np.hypot(*(xy[one] - xy[other])))
+        if straight < 1:
+            return straight
         metres = nx.bidirectional_dijkstra(graph, ("stop", one), ("stop", other))[0]
         return metres + off[one] + off[other]
 

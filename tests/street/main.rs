@@ -12,6 +12,7 @@ mod harness;
 mod keys;
 mod loads;
 mod matching;
+mod media;
 mod models;
 mod object_store;
 mod opinions;

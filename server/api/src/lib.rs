@@ -24,6 +24,7 @@ mod listening;
 mod loading;
 mod long;
 mod matches;
+mod media;
 mod mirroring;
 mod models;
 mod opinions;

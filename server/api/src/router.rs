@@ -42,8 +42,10 @@ const LISTS: usize = 64 << 20;
 const SHAPES: usize = 128 << 20;
 
 fn routes(upload_limit: usize, event_body: usize) -> OpenApiRouter<App> {
-    let uploads =
-        OpenApiRouter::new().routes(routes!(loads::create)).layer(DefaultBodyLimit::max(upload_limit));
+    let uploads = OpenApiRouter::new()
+        .routes(routes!(loads::create))
+        .routes(routes!(media::inventories, media::offer))
+        .layer(DefaultBodyLimit::max(upload_limit));
     let lists = OpenApiRouter::new()
         .routes(routes!(matching::start))
         .routes(routes!(models::start))
@@ -117,6 +119,12 @@ fn routes(upload_limit: usize, event_body: usize) -> OpenApiRouter<App> {
         .routes(routes!(turf_cuts::one, turf_cuts::forget))
         .routes(routes!(turf_cuts::doors))
         .routes(routes!(turf_cuts::recut))
+        .routes(routes!(markets::list))
+        .routes(routes!(markets::report))
+        .routes(routes!(media::start, media::list))
+        .routes(routes!(media::one))
+        .routes(routes!(media::replan))
+        .routes(routes!(media::airings))
         .routes(routes!(walks::list))
         .routes(routes!(walks::results))
         .routes(routes!(walks::step))

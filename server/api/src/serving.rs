@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::crosswalk::People;
 use crate::error::ApiError;
 use crate::intake::Intake;
+use crate::media::television::Television;
 use crate::reply::CachedBody;
 use crate::shapes::PrecinctVotes;
 
@@ -45,6 +46,7 @@ pub struct Serving {
     votes: OnceLock<PrecinctVotes>,
     people: OnceLock<People>,
     lines: OnceLock<Lines>,
+    television: OnceLock<Television>,
     answers: Mutex<HashMap<String, Arc<CachedBody>>>,
     /// What the maps that were drawn last show of their districts, the newest last.
     figures: Mutex<Vec<(String, Arc<Figures>)>>,
@@ -87,6 +89,7 @@ impl Serving {
             votes: OnceLock::new(),
             people: OnceLock::new(),
             lines: OnceLock::new(),
+            television: OnceLock::new(),
             answers: Mutex::new(HashMap::new()),
             figures: Mutex::new(Vec::new()),
             reading: Mutex::new(()),
@@ -154,6 +157,15 @@ impl Serving {
         let points = questions::people(&self.copy)?;
         let people = People::new(&points, precincts.map(|locator| &locator.layer));
         Ok(self.people.get_or_init(|| people))
+    }
+
+    /// What is known of television, read when it is first asked for.
+    pub fn television(&self) -> Result<&Television, ApiError> {
+        if let Some(television) = self.television.get() {
+            return Ok(television);
+        }
+        let television = Television::read(self)?;
+        Ok(self.television.get_or_init(|| television))
     }
 
     /// Every district that is known.

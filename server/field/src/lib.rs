@@ -74,6 +74,7 @@ const MOST_OFF: usize = 60;
 const GROUPS: usize = 12;
 /// Those that are off by more are tried with more: groups that grow by chance, up to so many turfs, cut by lines of chance.
 const FAR_OFF: f64 = 0.042;
+const MANY_STOPS: u32 = 300;
 const CHANCES: usize = 40;
 const CUTS_OF_CHANCE: usize = 6;
 const LARGEST_GROUP: usize = 5;
@@ -150,7 +151,7 @@ pub fn cut(
     // Those that are still off have neighbours that are full themselves: they are cut anew together.
     let mut tried = Tried::new();
     for _ in 0..LAST_PASSES {
-        if turfs.spread() <= EVEN || !cut_together(ground, nearby, &mut turfs, &mut tried) {
+        if turfs.spread() <= EVEN || !cut_together(ground, nearby, &mut turfs, &mut tried, &mut go_on)? {
             break;
         }
         for _ in 0..3 {
@@ -182,7 +183,13 @@ type Tried = std::collections::HashMap<u32, Vec<u64>>;
 /// Cuts the turfs that are furthest off the mean anew, together with some beside them, by whichever line leaves them most even
 /// and whole. What was tried in vain is not tried again before something beside it has changed. False where nothing is left
 /// to be tried.
-fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs, tried: &mut Tried) -> bool {
+fn cut_together(
+    ground: &Ground,
+    nearby: &Nearby,
+    turfs: &mut Turfs,
+    tried: &mut Tried,
+    go_on: &mut dyn FnMut(f64) -> Result<(), Error>,
+) -> Result<bool, Error> {
     let mut looked_at = 0;
     let mut weights: Vec<f64> = (0..ground.stops.len() as u32).map(|stop| turfs.weight(stop)).collect();
     let borders = turfs.turfs_beside();
@@ -193,6 +200,7 @@ fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs, tried: &mut
             continue;
         }
         looked_at += 1;
+        go_on(0.85)?;
         let rounds = |of: &[u32]| -> Vec<u32> { of.iter().flat_map(|turf| turfs.round_of(*turf)).collect() };
         let mut groups: Vec<Vec<u32>> = beside.iter().map(|other| vec![turf, *other]).collect();
         for (at, one) in beside.iter().enumerate() {
@@ -206,7 +214,8 @@ fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs, tried: &mut
         groups.sort_by(|one, other| mean_of(one).total_cmp(&mean_of(other)));
         let off = (turfs.minutes[turf as usize] / turfs.mean() - 1.0).abs();
         groups.truncate(GROUPS);
-        let by_chance = if off > FAR_OFF { groups_by_chance(turf, &borders) } else { Vec::new() };
+        let small = turfs.sizes[turf as usize] < MANY_STOPS;
+        let by_chance = if off > FAR_OFF && small { groups_by_chance(turf, &borders) } else { Vec::new() };
         // What the stops weigh where they are tells well enough which lines are worth walking along.
         let mut lines: Vec<Line> = groups
             .par_iter()
@@ -237,7 +246,7 @@ fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs, tried: &mut
         lines.sort_by(|one, other| one.0.total_cmp(&other.0).then_with(|| one.1.cmp(other.1)));
         let best = lines
             .par_iter()
-            .take(if off > FAR_OFF { 4 * LINES } else { LINES })
+            .take(if off > FAR_OFF && small { 4 * LINES } else { LINES })
             .filter_map(|(_, group, parts)| {
                 let now = turfs.uneven(group.iter().map(|turf| turfs.minutes[*turf as usize]));
                 if !parts.iter().all(|part| hangs_together(nearby, part)) {
@@ -257,7 +266,7 @@ fn cut_together(ground: &Ground, nearby: &Nearby, turfs: &mut Turfs, tried: &mut
             tried.insert(turf, now);
         }
     }
-    looked_at > 0
+    Ok(looked_at > 0)
 }
 
 /// Groups of a turf and others that grow from it by chance, each beside one that is in it.

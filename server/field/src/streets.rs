@@ -149,6 +149,9 @@ impl Streets {
 
     /// Whether a straight line crosses a barrier.
     pub fn crosses_barrier(&self, from: [f64; 2], to: [f64; 2]) -> bool {
+        if from == to {
+            return false;
+        }
         let mut crosses = false;
         self.barrier_cells.along([from, to], |&barrier| {
             let [a, b] = self.barriers[barrier as usize];

@@ -18,6 +18,9 @@ const FURTHEST: f64 = 6_000.0;
 /// Beyond, the way is taken for so many times the straight line, where the ways that are known do not say otherwise.
 const USUAL_DETOUR: f64 = 1.3;
 
+/// Doors that are nearer than this, in metres, are at one place: nobody goes back to the street between them.
+const NEXT_DOOR: f64 = 1.0;
+
 /// A link of the network: to a node, so long, on a stretch from one place to another.
 #[derive(Debug, Clone, Copy)]
 struct Link {
@@ -176,6 +179,9 @@ impl<'a> Walks<'a> {
     /// a line usually takes.
     #[inline]
     pub(crate) fn metres(&self, one: u32, other: u32, straight: f64) -> f64 {
+        if straight < NEXT_DOOR {
+            return straight;
+        }
         // The same in both directions, to the last bit.
         for (from, to) in [(one.min(other), one.max(other)), (one.max(other), one.min(other))] {
             let known = self.known(from);
@@ -190,6 +196,9 @@ impl<'a> Walks<'a> {
     /// The way between two stops along the streets: its metres, and its points from door to door. None where no way leads
     /// from one to the other.
     fn way(&self, search: &mut Search, points: [[f64; 2]; 2], [one, other]: [u32; 2]) -> Option<Leg> {
+        if apart(points[0], points[1]) < NEXT_DOOR {
+            return None;
+        }
         let (from, to) = (self.spots[one as usize]?, self.spots[other as usize]?);
         let first = self.streets.junctions as u32;
         let mut found = None;

@@ -5,6 +5,7 @@
 //! coarser ones: first without the score group, then the party, then the gender, then of the whole market.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -108,16 +109,16 @@ pub fn spread(people: &[Person], universe: &HashMap<Cell, f64>) -> Spread {
     made
 }
 
-/// People and what they may see.
+/// People and what they may see. What is watched is shared by audiences of other weights.
 #[derive(Debug, Clone, Default)]
 pub struct Audience {
     /// How many of the universe each person stands for.
     pub weights: Vec<f64>,
-    pub markets: Vec<u32>,
+    pub markets: Arc<Vec<u32>>,
     /// Where the watchers of a programme begin.
-    starts: Vec<u32>,
+    starts: Arc<Vec<u32>>,
     /// Watchers of programmes: the person, and the chance to see a spot.
-    seen: Vec<(u32, f32)>,
+    seen: Arc<Vec<(u32, f32)>>,
 }
 
 /// A programme's rating among a universe.
@@ -143,8 +144,9 @@ impl Audience {
         let mut starts = vec![0u32; programmes + 1];
         watching.iter().for_each(|(programme, ..)| starts[*programme as usize + 1] += 1);
         (0..programmes).for_each(|at| starts[at + 1] += starts[at]);
-        let seen = watching.into_iter().map(|(_, person, chance)| (person, chance.min(SUREST))).collect();
-        Audience { weights, markets, starts, seen }
+        let seen: Vec<(u32, f32)> =
+            watching.into_iter().map(|(_, person, chance)| (person, chance.min(SUREST))).collect();
+        Audience { weights, markets: Arc::new(markets), starts: Arc::new(starts), seen: Arc::new(seen) }
     }
 
     /// The same people, standing for another universe.

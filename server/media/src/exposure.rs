@@ -65,7 +65,7 @@ pub fn exposure(audience: &Audience, offers: &[Offer], units: &[u32], markets: u
         .collect();
     let empty = Exposure { frequency: vec![0.0; MOST + 1], ..Exposure::default() };
     let mut made = vec![empty; markets];
-    for (person, (weight, market)) in audience.weights.iter().zip(&audience.markets).enumerate() {
+    for (person, (weight, market)) in audience.weights.iter().zip(audience.markets.iter()).enumerate() {
         let of = &mut made[*market as usize];
         of.universe += weight;
         of.reached += weight * (1.0 - of_person[person][0]);

@@ -104,8 +104,8 @@ impl Copy {
             question.push_str(include_str!("questions/features_of.sql"));
         }
         self.questions().with(|connection| {
-            told::put(connection, of.live)?;
             cancel.watch(Some(connection.interrupt_handle()));
+            told::put(connection, of.live, of.state)?;
             let mut voters = Voters::empty();
             let mut whole = true;
             let outcome = each_batch(connection, &question, &params, |_, batch| {

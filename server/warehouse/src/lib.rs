@@ -13,6 +13,7 @@ mod members;
 mod pieces;
 mod rows;
 mod session;
+mod television;
 mod told;
 mod topics;
 mod workshop;

@@ -81,6 +81,12 @@ pub fn results(filter: &ResultsFilter, page: Page) -> Question {
     Question { sql: sql!("results"), params }
 }
 
+/// How many ways touch a rectangle: west, south, east and north in degrees.
+pub fn count_streets(copy: &Copy, extent: [f64; 4]) -> Result<u64, Error> {
+    let answer = copy.ask(sql!("count_streets"), &extent.map(Param::Double))?;
+    Ok(answer.integers("ways").into_iter().flatten().next().unwrap_or(0) as u64)
+}
+
 /// `name, street_key, class, lanes, walkable, minor, barrier, geometry` of the ways that touch a rectangle: west, south, east and
 /// north in degrees.
 pub fn streets(copy: &Copy, [west, south, east, north]: [f64; 4]) -> Result<Answer, Error> {

@@ -2,6 +2,7 @@
 
 use duckdb::Connection;
 
+use crate::copy::quote;
 use crate::live::{Live, LiveTable};
 use crate::session::ask_on;
 use crate::{Copy, Error, Param};
@@ -18,35 +19,35 @@ pub(crate) const CONTACTS: &str = "event_contact_";
 pub(crate) fn contact_tables(live: &Live) -> impl Iterator<Item = &LiveTable> {
     live.tables.iter().filter(|table| {
         let has = |column: &&str| table.shown.column(column).is_some();
-        table.shown.name.starts_with(CONTACTS)
-            && ["voter_id", "state", "result"].iter().all(|name| has(&name))
+        table.shown.name.starts_with(CONTACTS) && ["voter_id", "state", "result"].iter().all(has)
     })
 }
 
-/// Makes `told_contacts` on a connection: `state, voter_id, contacted_on, result, support` of what was delivered.
-pub(crate) fn put(connection: &Connection, live: Option<LiveTables>) -> Result<(), Error> {
+/// Makes `told_contacts` on a connection: `state, voter_id, contacted_on, result, support` of what was delivered of a state's voters.
+pub(crate) fn put(connection: &Connection, live: Option<LiveTables>, state: &str) -> Result<(), Error> {
     let create = "CREATE OR REPLACE TEMP TABLE told_contacts (state VARCHAR, voter_id VARCHAR, contacted_on DATE, result VARCHAR, support BIGINT)";
     let mut left = TRIES;
     loop {
         connection.execute_batch(create).map_err(Error::engine("make room for contacts"))?;
         let Some(live) = live else { return Ok(()) };
-        match fill(connection, &live()) {
+        match fill(connection, &live(), state) {
             Err(Error::Moved) if left > 0 => left -= 1,
             outcome => return outcome,
         }
     }
 }
 
-fn fill(connection: &Connection, live: &Live) -> Result<(), Error> {
+fn fill(connection: &Connection, live: &Live, state: &str) -> Result<(), Error> {
     for table in contact_tables(live) {
         let support = match table.shown.column("support") {
-            Some(_) => "e.support",
+            Some(_) => "TRY_CAST(e.support AS BIGINT)",
             None => "NULL",
         };
         let name = &table.shown.name;
         let sql = include_str!("questions/told_contacts.sql")
             .replace("{table}", name)
             .replace("{support}", support);
+        let sql = sql.replace("{state}", &quote(&state.to_uppercase()));
         live.show(connection, &sql)?;
         connection.execute_batch(&sql).map_err(Error::live("read the contacts that were delivered"))?;
     }
@@ -69,7 +70,7 @@ impl Copy {
     ) -> Result<Vec<(String, f64)>, Error> {
         let params = [Param::text(state), Param::text(from), Param::optional(to)];
         let answer = self.questions().with(|connection| {
-            put(connection, live)?;
+            put(connection, live, state)?;
             let answer = ask_on(connection, include_str!("questions/answers.sql"), &params);
             clear(connection);
             answer

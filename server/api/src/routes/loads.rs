@@ -93,7 +93,7 @@ pub async fn create(
     }
 }
 
-fn accepted(app: &App, id: &str) -> Result<Response, ApiError> {
+pub fn accepted(app: &App, id: &str) -> Result<Response, ApiError> {
     let state = app.jobs.get(id).ok_or_else(|| ApiError::internal("a job was forgotten at once"))?;
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{id}"))], Json(state)).into_response())
 }
@@ -197,7 +197,7 @@ async fn read_form(app: &App, request: Request) -> Result<Form, ApiError> {
     Ok((body, Some(folder), hasher.finalize()))
 }
 
-async fn work(
+pub async fn work(
     app: App,
     id: String,
     load: LoadRequest,

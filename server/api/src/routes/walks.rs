@@ -54,7 +54,7 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     app.intake.knows_ballots()?;
     let (cut, number) = found(&app, link).await?;
-    let release = cut.plan.release.clone();
+    let release = app.serving(None).await?.release.id.clone();
     let (turf_id, people) =
         (id_of(&cut.plan.id, number), cut.turf(number).map_or(0, |turf| turf.people() as u64));
     let body = app.run_with_release(None, move |app, serving| {
@@ -77,7 +77,7 @@ pub async fn list(
             "struck": struck,
         });
         let bytes = serde_json::to_vec(&list).map_err(ApiError::internal)?;
-        Ok(reply::body(&cut.plan.release, "application/json", bytes, None))
+        Ok(reply::body(&serving.release.id, "application/json", bytes, None))
     });
     let response = reply::respond(&release, &body.await?, &headers);
     if response.status() == StatusCode::OK {
@@ -165,7 +165,11 @@ pub async fn results(
     if entries.results.len() > MOST_ENTRIES {
         return Err(ApiError::bad_request(format!("at most {MOST_ENTRIES} entries come together")));
     }
-    let standing = cut.standing(number);
+    let mut standing = cut.standing(number);
+    if !holds {
+        // Whoever has the list now did not record this.
+        standing.canvasser = None;
+    }
     let (mut taken, mut events) = (Taken { accepted: Vec::new(), refused: Vec::new() }, Vec::new());
     for entry in &entries.results {
         match events_of(&cut, turf, &standing, entry) {

@@ -287,15 +287,33 @@ impl Doors {
     }
 }
 
-/// The walk as a line: from the start, if there is one, else all around.
+/// The walk as a line along the streets: from the start, if there is one, else all around. It tells of no door: who is struck
+/// off later must not be found by a corner of the line.
 fn path_of(legs: &[Leg], start: Option<[f64; 2]>, plane: &Plane) -> Vec<[f64; 2]> {
     let round = |value: f64| (value * 1e6).round() / 1e6;
     let last = legs.len().saturating_sub(usize::from(start.is_some()));
-    let points =
-        legs[..last].iter().flat_map(|leg| &leg.points).map(|point| plane.degrees(*point).map(round));
+    let on_streets =
+        legs[..last].iter().flat_map(|leg| leg.points.get(1..leg.points.len() - 1).unwrap_or_default());
+    let mut line: Vec<[f64; 2]> = Vec::new();
+    for point in on_streets {
+        if let [.., before, at] = line[..]
+            && goes_on(before, at, *point)
+        {
+            line.pop();
+        }
+        line.push(*point);
+    }
+    let points = line.into_iter().map(|point| plane.degrees(point).map(round));
     let mut path: Vec<[f64; 2]> = start.into_iter().chain(points).chain(start).collect();
     path.dedup();
     path
+}
+
+/// Whether a line goes straight on at its middle point.
+fn goes_on(before: [f64; 2], at: [f64; 2], next: [f64; 2]) -> bool {
+    let (a, b) = ([at[0] - before[0], at[1] - before[1]], [next[0] - at[0], next[1] - at[1]]);
+    let (cross, along) = (a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1]);
+    along >= 0.0 && cross.abs() <= 0.01 * (a[0].hypot(a[1]) * b[0].hypot(b[1])).max(1e-9)
 }
 
 fn tenths(value: f64) -> f64 {

@@ -187,8 +187,12 @@ fn begun(app: &App, cut: Cut) -> Result<Cut, ApiError> {
 fn left_alone(app: &App, cut: &Cut) -> Vec<Turf> {
     let mut turfs = Vec::new();
     for turf in &cut.plan.turfs {
-        if turf.replaced || cut.standing(turf.number).state.is_kept() {
+        let standing = cut.standing(turf.number);
+        if turf.replaced || standing.state.is_kept() {
             turfs.push(turf.clone());
+        } else if standing.links > 0 || standing.state != State::Cut {
+            // Somebody has or had its link, and may send what was recorded yet.
+            turfs.push(Turf { replaced: true, ..turf.clone() });
         } else if !app.intake.happenings.walked.of(&id_of(&cut.plan.id, turf.number)).is_empty() {
             turfs.push(Turf { replaced: true, ..turf.clone() });
         }

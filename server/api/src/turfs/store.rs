@@ -172,8 +172,15 @@ impl TurfStore {
     }
 
     /// Keeps a new plan, or one that takes the place of `before`, where nothing came in between.
-    pub fn keep(&self, plan: Plan, before: Option<&Cut>) -> Result<Kept, ApiError> {
+    pub fn keep(&self, mut plan: Plan, before: Option<&Cut>) -> Result<Kept, ApiError> {
         let _turn = self.lock()?;
+        // Somebody may have been erased while this was cut.
+        let erased = self.erased()?;
+        for household in
+            plan.turfs.iter_mut().flat_map(|turf| &mut turf.stops).flat_map(|stop| &mut stop.households)
+        {
+            household.retain(|member| !erased(member));
+        }
         let (id, anew) = (plan.id.clone(), before.is_some());
         if let Some(before) = before {
             let stored = self.with(|known| known.cuts.get(&id).map(|(cut, _)| cut.clone()))?;

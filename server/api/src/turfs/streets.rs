@@ -15,6 +15,9 @@ use crate::turfs::lists::ListedStop;
 const BEYOND: f64 = 0.02;
 /// The same for a map.
 const BEYOND_A_MAP: f64 = 0.002;
+/// Ways that are held for a cut, some 400 bytes each, and for a map.
+const MOST_WAYS: u64 = 1_000_000;
+const MOST_WAYS_OF_A_MAP: u64 = 5_000;
 /// What crossing a way is worth, in metres of detour.
 const QUIET: f32 = 12.0;
 const BUSY: f32 = 40.0;
@@ -35,6 +38,10 @@ pub fn network(
     plane: &Plane,
 ) -> Result<Vec<Way>, ApiError> {
     let Some(extent) = extent(doors, BEYOND) else { return Ok(Vec::new()) };
+    // The streets of a state are too many to hold: doors so far apart are driven to in straight lines.
+    if questions::count_streets(&serving.copy, extent)? > MOST_WAYS {
+        return Ok(Vec::new());
+    }
     let answer = questions::streets(&serving.copy, extent)?;
     let (names, classes, lanes) =
         (answer.texts("street_key"), answer.texts("class"), answer.integers("lanes"));
@@ -70,6 +77,9 @@ pub type Line = (String, Vec<[f64; 2]>);
 pub fn around(serving: &Serving, stops: &[&ListedStop]) -> Result<Vec<Line>, ApiError> {
     let places = stops.iter().map(|stop| [stop.longitude, stop.latitude]);
     let Some(extent) = extent(places, BEYOND_A_MAP) else { return Ok(Vec::new()) };
+    if questions::count_streets(&serving.copy, extent)? > MOST_WAYS_OF_A_MAP {
+        return Ok(past_houses(stops));
+    }
     let answer = questions::streets(&serving.copy, extent)?;
     let (names, walkable) = (answer.texts("name"), answer.booleans("walkable"));
     let mut lines = Vec::new();

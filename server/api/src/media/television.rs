@@ -1,0 +1,298 @@
+//! Television as a release knows it: markets, the panel and what it watched, and programmes that only have ratings.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bellwether_media::audience::{Audience, FIFTHS, Person, chances_of_fifths};
+
+use crate::error::ApiError;
+use crate::grouping::age_band;
+use crate::serving::Serving;
+
+/// A market.
+#[derive(Debug, Clone)]
+pub struct Market {
+    pub id: String,
+    pub name: String,
+    pub tv_households: Option<f64>,
+}
+
+/// Numbers of names, in the order in which they come.
+#[derive(Debug, Clone, Default)]
+pub struct Numbers {
+    of: HashMap<String, u32>,
+    pub names: Vec<String>,
+}
+
+impl Numbers {
+    pub fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.of.get(name) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.of.insert(name.to_string(), number);
+        self.names.push(name.to_string());
+        number
+    }
+
+    pub fn find(&self, name: &str) -> Option<u32> {
+        self.of.get(name).copied()
+    }
+
+    /// The code of a value for cells: those beyond 250 are one.
+    pub fn code(&mut self, name: &str) -> u8 {
+        self.number(name).min(250) as u8
+    }
+}
+
+/// A programme of a station in a market.
+pub type ProgrammeKey = (u32, String, String);
+
+/// How a programme's audience is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// A panel measured it.
+    Measured,
+    /// By ratings of groups.
+    Rated,
+}
+
+/// What a release knows of television.
+pub struct Television {
+    pub markets: Vec<Market>,
+    pub market_numbers: Numbers,
+    pub ages: Numbers,
+    pub genders: Numbers,
+    pub parties: Numbers,
+    pub people: Vec<Person>,
+    /// Of each person the age band's name, for groups by age and sex.
+    pub band_of: Vec<&'static str>,
+    /// State and voter id of those who are matched to a voter file.
+    pub voters: Vec<Option<(String, String)>>,
+    pub programmes: HashMap<ProgrammeKey, u32>,
+    pub known: Vec<Known>,
+    watching: Vec<(u32, u32, f32)>,
+    /// Everybody with the panel's own weights.
+    pub audience: Audience,
+}
+
+/// People that stand for a group where nobody is watched: so many of every fifth.
+const STAND_INS: usize = 2;
+/// Ages that stand for the bands, and both sexes.
+const AGES: [i64; 7] = [21, 30, 40, 50, 60, 70, 80];
+
+/// A rating of a group.
+type Rated = (String, i64, i64, f64);
+
+impl Television {
+    pub fn read(serving: &Serving) -> Result<Television, ApiError> {
+        let mut made = Television {
+            markets: Vec::new(),
+            market_numbers: Numbers::default(),
+            ages: Numbers::default(),
+            genders: Numbers::default(),
+            parties: Numbers::default(),
+            people: Vec::new(),
+            band_of: Vec::new(),
+            voters: Vec::new(),
+            programmes: HashMap::new(),
+            known: Vec::new(),
+            watching: Vec::new(),
+            audience: Audience::default(),
+        };
+        let markets = serving.copy.tv_markets()?;
+        let (ids, names, homes) =
+            (markets.texts("market_id"), markets.texts("market"), markets.integers("tv_households"));
+        for ((id, name), homes) in ids.into_iter().zip(names).zip(homes) {
+            let number = made.market(&id.unwrap_or_default());
+            made.markets[number as usize].name = name.unwrap_or_default();
+            made.markets[number as usize].tv_households = homes.map(|homes| homes as f64);
+        }
+        made.read_panel(serving)?;
+        let viewing = serving.copy.tv_viewing()?;
+        let [market, station, programme] =
+            ["market_id", "station", "programme"].map(|name| viewing.texts(name));
+        let (person, chance) = (viewing.integers("person"), viewing.doubles("chance"));
+        for at in 0..viewing.rows() {
+            let (Some(market), Some(station), Some(programme)) = (&market[at], &station[at], &programme[at])
+            else {
+                continue;
+            };
+            let market = made.market(market);
+            let number = made.programme((market, station.clone(), programme.clone()), Known::Measured);
+            if let (Some(person), Some(chance)) = (person[at], chance[at]) {
+                made.watching.push((number, person as u32, chance as f32));
+            }
+        }
+        made.read_ratings(serving)?;
+        let weights = made.people.iter().map(|person| person.weight).collect();
+        let markets = made.people.iter().map(|person| person.market).collect();
+        let watching = std::mem::take(&mut made.watching);
+        made.audience = Audience::new(weights, markets, made.known.len(), watching);
+        Ok(made)
+    }
+
+    fn market(&mut self, id: &str) -> u32 {
+        let number = self.market_numbers.number(id);
+        if number as usize == self.markets.len() {
+            self.markets.push(Market { id: id.to_string(), name: String::new(), tv_households: None });
+        }
+        number
+    }
+
+    fn programme(&mut self, key: ProgrammeKey, known: Known) -> u32 {
+        let fresh = self.known.len() as u32;
+        let number = *self.programmes.entry(key).or_insert(fresh);
+        if number == fresh {
+            self.known.push(known);
+        }
+        number
+    }
+
+    fn read_panel(&mut self, serving: &Serving) -> Result<(), ApiError> {
+        let panel = serving.copy.tv_panel()?;
+        let [home, market, gender, party, state, voter] =
+            ["household_id", "market_id", "gender", "party", "state", "voter_id"]
+                .map(|name| panel.texts(name));
+        let (weight, age) = (panel.doubles("weight"), panel.integers("age"));
+        let mut homes = Numbers::default();
+        for at in 0..panel.rows() {
+            let text = |column: &[Option<String>]| column[at].clone().unwrap_or_default();
+            let market = self.market(&text(&market));
+            let band = age_band(age[at].unwrap_or(0));
+            let person = Person {
+                market,
+                age: self.ages.code(band),
+                gender: self.genders.code(&text(&gender)),
+                party: self.parties.code(&text(&party)),
+                score: 0,
+                weight: weight[at].unwrap_or(0.0),
+                household: homes.number(&text(&home)),
+            };
+            self.people.push(person);
+            self.band_of.push(band);
+            let (state, voter) = (text(&state), text(&voter));
+            self.voters.push(Some((state, voter)).filter(|(_, voter)| !voter.is_empty()));
+        }
+        Ok(())
+    }
+
+    /// Programmes that no panel measured: the heavy viewers of a group watch more of them than the light ones.
+    fn read_ratings(&mut self, serving: &Serving) -> Result<(), ApiError> {
+        let ratings = serving.copy.tv_ratings()?;
+        let [market, station, programme, gender] =
+            ["market_id", "station", "programme", "gender"].map(|name| ratings.texts(name));
+        let (from, to, rating) =
+            (ratings.integers("age_from"), ratings.integers("age_to"), ratings.doubles("rating"));
+        let mut rated: BTreeMap<ProgrammeKey, Vec<Rated>> = BTreeMap::new();
+        for at in 0..ratings.rows() {
+            let text = |column: &[Option<String>]| column[at].clone().unwrap_or_default();
+            let key = (self.market(&text(&market)), text(&station), text(&programme));
+            if !self.programmes.contains_key(&key) {
+                let group =
+                    (text(&gender), from[at].unwrap_or(0), to[at].unwrap_or(120), rating[at].unwrap_or(0.0));
+                rated.entry(key).or_default().push(group);
+            }
+        }
+        let watched: std::collections::HashSet<u32> =
+            self.people.iter().map(|person| person.market).collect();
+        let unwatched: std::collections::BTreeSet<u32> =
+            rated.keys().map(|(market, ..)| *market).filter(|market| !watched.contains(market)).collect();
+        for market in unwatched {
+            self.stand_ins(market);
+        }
+        let fifths = self.fifths();
+        let mut of_market: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (at, person) in self.people.iter().enumerate() {
+            of_market.entry(person.market).or_default().push(at as u32);
+        }
+        for (key, groups) in rated {
+            let own = of_market.get(&key.0).cloned().unwrap_or_default();
+            let number = self.programme(key, Known::Rated);
+            let chances: Vec<[f32; FIFTHS.len()]> =
+                groups.iter().map(|(.., rating)| chances_of_fifths(rating / 100.0)).collect();
+            for person in own {
+                let (gender, age) = self.sex_and_age(person);
+                let fits = |(group, from, to, _): &Rated| {
+                    (group.is_empty() || *group == gender) && (*from..=*to).contains(&age)
+                };
+                // The narrowest group tells most of somebody.
+                let group = groups.iter().enumerate().filter(|(_, group)| fits(group));
+                let group = group.min_by_key(|(_, (gender, from, to, _))| (to - from, gender.is_empty()));
+                if let Some((at, _)) = group {
+                    let chance = chances[at][fifths[person as usize]];
+                    if chance > 0.0 {
+                        self.watching.push((number, person, chance));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sex_and_age(&self, person: u32) -> (&str, i64) {
+        let gender = self.genders.names.get(self.people[person as usize].gender as usize);
+        let band = self.band_of[person as usize];
+        let age = AGES.into_iter().find(|age| age_band(*age) == band).unwrap_or(16);
+        (gender.map_or("", String::as_str), age)
+    }
+
+    /// People of a market that nobody is watched in.
+    fn stand_ins(&mut self, market: u32) {
+        let homes = self.people.iter().map(|person| person.household + 1).max().unwrap_or(0);
+        for age in AGES {
+            for gender in ["F", "M"] {
+                for at in 0..FIFTHS.len() * STAND_INS {
+                    let person = Person {
+                        market,
+                        age: self.ages.code(age_band(age)),
+                        gender: self.genders.code(gender),
+                        party: self.parties.code(""),
+                        score: 0,
+                        weight: 1.0,
+                        household: homes + (self.people.len() + at) as u32,
+                    };
+                    self.people.push(person);
+                    self.band_of.push(age_band(age));
+                    self.voters.push(None);
+                }
+            }
+        }
+    }
+
+    /// In which fifth of the viewers of its market a person is, by how much of everything is watched; of those who stand in,
+    /// by their turn.
+    fn fifths(&self) -> Vec<usize> {
+        let mut watches = vec![0.0f64; self.people.len()];
+        self.watching.iter().for_each(|(_, person, chance)| watches[*person as usize] += f64::from(*chance));
+        let mut of_market: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (at, person) in self.people.iter().enumerate() {
+            of_market.entry(person.market).or_default().push(at as u32);
+        }
+        let mut fifths = vec![0; self.people.len()];
+        for mut people in of_market.into_values() {
+            if people.iter().all(|person| watches[*person as usize] == 0.0) {
+                people
+                    .iter()
+                    .enumerate()
+                    .for_each(|(at, person)| fifths[*person as usize] = at % FIFTHS.len());
+                continue;
+            }
+            people.sort_by(|one, other| {
+                watches[*one as usize].total_cmp(&watches[*other as usize]).then(one.cmp(other))
+            });
+            let whole: f64 = people.iter().map(|person| self.people[*person as usize].weight).sum();
+            let mut sum = 0.0;
+            for person in people {
+                let weight = self.people[person as usize].weight;
+                let place = (sum + weight / 2.0) / whole.max(f64::MIN_POSITIVE);
+                fifths[person as usize] = ((place * FIFTHS.len() as f64) as usize).min(FIFTHS.len() - 1);
+                sum += weight;
+            }
+        }
+        fifths
+    }
+
+    pub fn households(&self) -> Vec<u32> {
+        self.people.iter().map(|person| person.household).collect()
+    }
+}

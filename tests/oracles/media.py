@@ -1,0 +1,149 @@
+"""Television plans, counted again by hand.
+
+media.py reach SERVER PLAN SOURCES              what a plan promises is what the panel saw, person by person
+media.py halves SOURCES FOLDER                  cuts the panel into two halves by household: panel_a.csv, panel_b.csv
+media.py beats SERVER PLAN OTHER SOURCES FOLDER what two plans that were made on one half reach on the other, with an interval
+"""
+
+import collections
+import csv
+import json
+import math
+import random
+import sys
+import urllib.request
+
+FEWEST = 8
+BANDS = [(0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-54"), (55, "55-64"), (65, "65-74"), (75, "75 and over")]
+
+
+def ask(server, path, body=None):
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(server + path, data=data, headers={"content-type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def expect(holds, what):
+    if not holds:
+        sys.exit(f"does not hold: {what}")
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def band(age):
+    return [name for least, name in BANDS if least <= age][-1]
+
+
+def panel_of(path):
+    people = rows(path)
+    for person in people:
+        person["cell"] = (person["market_code"], band(int(person["age"])), person["gender"], person["party"])
+        person["weight"] = float(person["weight"])
+    return people
+
+
+def ladder(cell):
+    return [cell, cell[:3], cell[:2], cell[:1]]
+
+
+def weights_of(server, filter, people):
+    """The universe over the panel: every cell's voters shared by the panel's weights, of coarser cells where too few were watched."""
+    by = ["media_market", "age_band", "gender", "party"]
+    answer = ask(server, "/v1/aggregates", {"where": filter, "by": by, "measures": ["voters"]})
+    known = collections.defaultdict(lambda: [0, 0.0])
+    for person in people:
+        for cell in ladder(person["cell"]):
+            known[cell][0] += 1
+            known[cell][1] += person["weight"]
+    speaks = collections.Counter()
+    for row in answer["rows"]:
+        cell = tuple(row[name] or "" for name in by)
+        steps = ladder(cell)
+        for step in steps:
+            if step in known and (known[step][0] >= FEWEST or step == steps[-1]):
+                speaks[step] += row["voters"]
+                break
+    return [sum(person["weight"] / known[cell][1] * speaks[cell] for cell in ladder(person["cell"]) if cell in speaks) for person in people]
+
+
+def seen_by(plan, people, viewing):
+    """The chance of every person to see a spot of the plan."""
+    place = {person["person_id"]: at for at, person in enumerate(people)}
+    market = [person["market_code"] for person in people]
+    chance = collections.defaultdict(list)
+    minutes = collections.defaultdict(lambda: [0.0, 0.0])
+    for row in viewing:
+        at = place.get(row["person_id"])
+        if at is not None:
+            held = minutes[market[at], row["station"], row["programme"], at]
+            held[0] += float(row["minutes"])
+            held[1] += float(row["programme_minutes"])
+    for (code, station, programme, at), (watched, whole) in minutes.items():
+        if watched > 0:
+            chance[code, station, programme].append((at, min(watched / whole, 0.98)))
+    unseen = [0.0] * len(people)
+    for buy in plan["buys"]:
+        for at, share in chance[buy["market"], buy["station"], buy["programme"]]:
+            unseen[at] += buy["units"] * math.log1p(-share)
+    return [1 - math.exp(rest) for rest in unseen]
+
+
+def reach(server, plan, sources):
+    told = ask(server, f"/v1/media/plans/{plan}")
+    people, viewing = panel_of(f"{sources}/tv_panel_fk.csv"), rows(f"{sources}/tv_viewing_fk.csv")
+    weights = weights_of(server, told["request"]["where"], people)
+    seen = seen_by(told["plan"], people, viewing)
+    reached = sum(weight * share for weight, share in zip(weights, seen))
+    # Chances are kept in four bytes.
+    expect(abs(told["plan"]["value"] / reached - 1) < 1e-6, f"the panel sees {reached}, the plan promises {told['plan']['value']}")
+    spent = sum(buy["units"] * buy["price"] for buy in told["plan"]["buys"])
+    expect(abs(spent - told["plan"]["spent"]) < 0.01 * len(told["plan"]["buys"]) + 0.01, f"the spots cost {spent}, told are {told['plan']['spent']}")
+    expect(spent <= told["request"]["budget"] + 0.01, "no more is spent than there is")
+    offered = {(r["market_code"], r["station"], r["programme"], r["week"]): r for r in rows(f"{sources}/tv_inventory_fk.csv")}
+    for buy in told["plan"]["buys"]:
+        offer = offered[buy["market"], buy["station"], buy["programme"], buy["week"]]
+        expect(buy["units"] <= int(offer["units"]) and abs(buy["price"] - float(offer["rate"])) < 0.005, "every spot is on offer at its price")
+    print(json.dumps({"reached": round(reached), "voters": told["plan"]["universe"]["voters"], "gap": told["plan"]["bound"]["gap"]}))
+
+
+def halves(sources, folder):
+    people = rows(f"{sources}/tv_panel_fk.csv")
+    for half, name in enumerate("ab"):
+        own = [person for person in people if int(person["household_id"][1:]) % 2 == half]
+        with open(f"{folder}/panel_{name}.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, people[0].keys())
+            writer.writeheader()
+            writer.writerows(own)
+    half = {p["person_id"] for p in people if int(p["household_id"][1:]) % 2 == 0}
+    with open(f"{sources}/tv_viewing_fk.csv") as whole, open(f"{folder}/viewing_a.csv", "w") as out:
+        out.write(next(whole))
+        out.writelines(line for line in whole if line.split(",", 1)[0] in half)
+
+
+def beats(server, plan, other, sources, folder):
+    people, viewing = panel_of(f"{folder}/panel_b.csv"), rows(f"{sources}/tv_viewing_fk.csv")
+    first, second = (ask(server, f"/v1/media/plans/{id}") for id in (plan, other))
+    weights = weights_of(server, first["request"]["where"], people)
+    one, two = seen_by(first["plan"], people, viewing), seen_by(second["plan"], people, viewing)
+    home = collections.defaultdict(lambda: [0.0, 0.0])
+    for person, weight, own, theirs in zip(people, weights, one, two):
+        held = home[person["household_id"]]
+        held[0] += weight * own
+        held[1] += weight * theirs
+    sums = [sum(pair[at] for pair in home.values()) for at in (0, 1)]
+    gain = sums[0] / sums[1] - 1
+    dice, homes, drawn = random.Random(1), list(home.values()), []
+    for _ in range(2000):
+        sample = dice.choices(homes, k=len(homes))
+        drawn.append(sum(pair[0] for pair in sample) / sum(pair[1] for pair in sample) - 1)
+    drawn.sort()
+    low, high = drawn[49], drawn[1949]
+    expect(low > 0, f"on people whom it was not made on the plan gains {gain:.1%} [{low:.1%}, {high:.1%}]")
+    print(json.dumps({"gain": round(gain, 4), "interval": [round(low, 4), round(high, 4)], "reached": [round(s) for s in sums]}))
+
+
+{"reach": reach, "halves": halves, "beats": beats}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,261 @@
+//! Television plans: what they promise is what the panel sees, they beat buying by age and sex on people they were not made on,
+//! keep to their limits, and say which limits clash.
+
+use serde_json::{Value, json};
+
+use super::harness::{Server, bellwether, demo, demo_lake, demo_source, oracle, own_lake, succeed, text};
+use super::turfs::id;
+
+fn plan(server: &Server, request: &Value) -> Value {
+    let (status, job) = server.post("/v1/media/plans", request, &[]);
+    assert_eq!(status, 202, "{job}");
+    let done = server.finish(job["id"].as_str().expect("an id"));
+    assert_eq!(done["state"], "done", "{done}");
+    server.json(&format!("/v1/media/plans/{}", id(&done["result"]["plan"])))
+}
+
+fn democrats() -> Value {
+    json!({"all": [{"field": "party", "eq": "DEM"}, {"field": "status", "eq": "active"}]})
+}
+
+/// Dollars of the buys that fit.
+fn dollars(plan: &Value, fits: impl Fn(&Value) -> bool) -> f64 {
+    let buys = plan["plan"]["buys"].as_array().expect("buys");
+    buys.iter().filter(|buy| fits(buy)).map(|buy| buy["cost"].as_f64().expect("dollars")).sum()
+}
+
+#[test]
+fn a_plan_promises_what_the_panel_sees() {
+    let server = Server::start(&demo_lake());
+    // What only has ratings is left out: the oracle counts what was watched.
+    let made = plan(
+        &server,
+        &json!({"name": "Autumn", "where": democrats(), "budget": 4000, "stations": {"KFEE": {"most": 0}}}),
+    );
+    println!(
+        "{}",
+        oracle("media.py", &["reach", &server.url, &id(&made["id"]), text(&demo().join("sources"))])
+    );
+    let told = &made["plan"];
+    let frequency = told["reach"]["frequency"].as_array().expect("a distribution");
+    let people: f64 = frequency.iter().map(|times| times["people"].as_f64().expect("people")).sum();
+    assert!((people - told["universe"]["voters"].as_f64().expect("voters")).abs() < 30.0);
+    assert!(told["bound"]["most"].as_f64() >= told["value"].as_f64());
+    assert!(told["bound"]["gap"].as_f64().expect("a gap") < 0.05, "{}", told["bound"]);
+    assert!(told["by_age_and_sex"]["gain"].as_f64().expect("a gain") > 0.0, "{}", told["by_age_and_sex"]);
+    assert!(told["next"]["value"].as_f64().expect("people") >= 0.0);
+    let curve = told["curve"].as_array().expect("a curve");
+    assert!(
+        curve.len() > 10
+            && curve.windows(2).all(|pair| pair[1]["value"].as_f64() >= pair[0]["value"].as_f64())
+    );
+    // As a buy sheet, and as a picture.
+    let (status, sheet) = server.get(&format!("/v1/media/plans/{}?format=csv", id(&made["id"])));
+    assert_eq!((status, sheet.lines().count()), (200, told["buys"].as_array().expect("buys").len() + 1));
+    assert!(sheet.starts_with("Market,MarketName,Station,Zone,Program,"));
+    let (status, picture) = server.get(&format!("/v1/media/plans/{}?format=svg", id(&made["id"])));
+    assert!(status == 200 && picture.contains("<polyline"));
+    // What was aired stands beside what was planned.
+    let aired = server.json(&format!("/v1/media/plans/{}/airings", id(&made["id"])));
+    assert_eq!(aired["totals"]["planned"].as_f64(), told["spots"].as_f64());
+    assert!(aired["totals"]["aired"].as_f64().expect("spots") > 0.0);
+}
+
+#[test]
+fn a_plan_beats_age_and_sex_on_people_it_was_not_made_on() {
+    let (folder, lake) = own_lake();
+    let sources = demo().join("sources");
+    oracle("media.py", &["halves", text(&sources), text(folder.path())]);
+    succeed(&lake, &["load", "panel", text(&folder.path().join("panel_a.csv"))]);
+    succeed(&lake, &["load", "viewing", text(&folder.path().join("viewing_a.csv"))]);
+    let server = Server::start(&lake);
+    let limits = json!({"KFEE": {"most": 0}});
+    let own =
+        plan(&server, &json!({"name": "Own", "where": democrats(), "budget": 2500, "stations": limits}));
+    // The usual way: everybody of the group that fits best.
+    let group = id(&own["plan"]["by_age_and_sex"]["group"]);
+    let least: i64 = group[1..].split(['-', '+']).next().expect("an age").parse().expect("a number");
+    let most: i64 = group.split_once('-').map_or(120, |(_, most)| most.parse().expect("a number"));
+    let mut everybody = vec![json!({"field": "age", "between": [least, most]})];
+    match &group[..1] {
+        "W" => everybody.push(json!({"field": "gender", "eq": "F"})),
+        "M" => everybody.push(json!({"field": "gender", "eq": "M"})),
+        _ => {}
+    }
+    let usual = plan(
+        &server,
+        &json!({"name": "Usual", "where": {"all": everybody}, "budget": 2500, "stations": limits}),
+    );
+    let told = oracle(
+        "media.py",
+        &["beats", &server.url, &id(&own["id"]), &id(&usual["id"]), text(&sources), text(folder.path())],
+    );
+    println!("{group}: {told}");
+}
+
+#[test]
+fn plans_keep_to_their_limits_and_are_made_again_from_where_they_are() {
+    let server = Server::start(&demo_lake());
+    let request = json!({"name": "Limits", "where": democrats(), "budget": 5000, "from": "2026-09-14", "to": "2026-10-11",
+        "markets": {"901": {"most": 1500}, "902": {"least": 900}}, "stations": {"KFAA": {"most": 600}},
+        "dayparts": {"prime": {"most": 1200}}, "weekly_frequency": 3.0});
+    let made = plan(&server, &request);
+    let near = |value: f64| value + 0.5;
+    assert!(dollars(&made, |buy| buy["market"] == "901") <= near(1500.0));
+    assert!(near(dollars(&made, |buy| buy["market"] == "902")) >= 900.0);
+    for market in ["901", "902", "903"] {
+        assert!(dollars(&made, |buy| buy["station"] == "KFAA" && buy["market"] == market) <= near(600.0));
+    }
+    assert!(dollars(&made, |buy| buy["daypart"] == "prime") <= near(1200.0));
+    let week = |buy: &Value| id(&buy["week"]);
+    assert!(
+        made["plan"]["buys"]
+            .as_array()
+            .expect("buys")
+            .iter()
+            .all(|buy| *week(buy) >= *"2026-09-14" && *week(buy) <= *"2026-10-11")
+    );
+    assert!(made["plan"]["prices"].as_array().expect("prices").len() > 1, "{}", made["plan"]["prices"]);
+    // Half of it is bought, prices rise, and money is moved.
+    let buys = made["plan"]["buys"].as_array().expect("buys");
+    let bought: Vec<Value> = buys
+        .iter()
+        .step_by(2)
+        .map(|buy| json!({"market": buy["market"], "station": buy["station"], "programme": buy["programme"], "week": buy["week"], "zone": buy["zone"], "units": buy["units"]}))
+        .collect();
+    let dear = &buys[1];
+    let change = json!({"budget": 6000, "bought": bought, "keep": true,
+        "prices": [{"market": dear["market"], "station": dear["station"], "programme": dear["programme"], "price": 99_999.0}]});
+    let (status, again) = server.post(&format!("/v1/media/plans/{}/replan", id(&made["id"])), &change, &[]);
+    assert_eq!(status, 200, "{again}");
+    let now = again["plan"]["buys"].as_array().expect("buys");
+    for line in &bought {
+        let same = |buy: &&Value| {
+            ["market", "station", "programme", "week"].iter().all(|field| buy[field] == line[field])
+        };
+        let units: u64 = now.iter().filter(same).map(|buy| buy["units"].as_u64().expect("units")).sum();
+        assert!(units >= line["units"].as_u64().expect("units"), "{line}");
+    }
+    assert!(!now.iter().any(|buy| buy["station"] == dear["station"]
+        && buy["programme"] == dear["programme"]
+        && buy["market"] == dear["market"]
+        && buy["bought"] == 0));
+    assert!(again["plan"]["spent"].as_f64().expect("dollars") <= 6000.01);
+    assert_eq!(server.json(&format!("/v1/media/plans/{}", id(&again["id"])))["request"]["budget"], 6000.0);
+}
+
+#[test]
+fn limits_that_clash_are_told_by_name() {
+    let server = Server::start(&demo_lake());
+    let refused = |more: Value, words: &[&str], status: u16| {
+        let mut request = json!({"name": "No", "where": democrats(), "budget": 1000});
+        more.as_object().expect("fields").iter().for_each(|(name, value)| request[name] = value.clone());
+        let (got, problem) = server.post("/v1/media/plans", &request, &[]);
+        assert_eq!(got, status, "{problem}");
+        let detail = id(&problem["detail"]);
+        assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
+    };
+    refused(
+        json!({"markets": {"901": {"least": 800}, "902": {"least": 700}}}),
+        &["/markets", "1500.00", "/budget"],
+        422,
+    );
+    refused(
+        json!({"markets": {"901": {"least": 300, "most": 200}}}),
+        &["/markets/901/least", "/markets/901/most"],
+        422,
+    );
+    refused(
+        json!({"budget": 1e9, "markets": {"903": {"least": 9e8}}}),
+        &["/markets/903/least", "cannot be spent"],
+        422,
+    );
+    refused(json!({"markets": {"999": {"most": 1}}}), &["999", "901"], 400);
+    refused(json!({"dayparts": {"teatime": {"most": 1}}}), &["teatime", "prime"], 400);
+    refused(json!({"inventory": "nothing"}), &["nothing", "tv_inventory_fk"], 400);
+    refused(json!({"from": "2030-01-01"}), &["no spots in this flight"], 422);
+    refused(json!({"budget": -5}), &["/budget"], 400);
+    refused(
+        json!({"bought": [{"market": "901", "station": "KXXX", "programme": "None", "week": "2026-09-14", "units": 2}]}),
+        &["KXXX"],
+        400,
+    );
+}
+
+#[test]
+fn bad_rows_of_an_inventory_are_rejects_and_a_bad_sheet_changes_nothing() {
+    let (folder, lake) = own_lake();
+    let good = std::fs::read_to_string(demo_source("tv_inventory_fk.csv")).expect("an inventory");
+    let mut lines: Vec<String> = good.lines().map(str::to_string).collect();
+    // As another buyer's system names its columns.
+    lines[0] = "DMA,Station,Zone,Program,Daypart,Days,Start,End,Week Of,Len,Rate,Avails".into();
+    lines[1] = lines[1].replacen("901", "9O1", 1);
+    let fields: Vec<&str> = lines[2].split(',').collect();
+    lines[2] = [&fields[..10], &["free", fields[11]]].concat().join(",");
+    let other = folder.path().join("other.csv");
+    std::fs::write(&other, lines.join("\n")).expect("a file");
+    let loaded = succeed(&lake, &["load", "inventory", text(&other)]);
+    assert!(loaded.contains("2 "), "{loaded}");
+    let server = Server::start(&lake);
+    let known = server.json("/v1/media/inventories");
+    let names: Vec<String> =
+        known["rows"].as_array().expect("rows").iter().map(|row| id(&row["inventory"])).collect();
+    assert_eq!(names, ["other", "tv_inventory_fk"]);
+    assert_eq!(known["rows"][0]["offers"].as_u64(), Some(lines.len() as u64 - 3));
+    // With two inventories one must be named.
+    let (status, problem) = server.post("/v1/media/plans", &json!({"name": "Which", "budget": 100}), &[]);
+    assert!(status == 400 && id(&problem["detail"]).contains("other"), "{problem}");
+    drop(server);
+    let releases = succeed(&lake, &["releases"]);
+    std::fs::write(&other, "station,rate\nKFAA,20\n").expect("a file");
+    let printed = bellwether(&lake, &["load", "inventory", text(&other)]);
+    assert!(!printed.success && printed.err.contains("market_code"), "{}", printed.err);
+    assert_eq!(succeed(&lake, &["releases"]), releases);
+}
+
+#[test]
+fn markets_tell_of_districts_waste_and_cheap_spots() {
+    let server = Server::start(&demo_lake());
+    let filter = r#"{"field":"party","eq":"DEM"}"#;
+    let report = server.json(&format!(
+        "/v1/markets/901/report?where={}",
+        filter.replace('"', "%22").replace('{', "%7B").replace('}', "%7D")
+    ));
+    let (_, counted) = server.sql(
+        "SELECT congressional, count(*) AS voters, sum(CASE WHEN media_market = '901' THEN 1 ELSE 0 END) AS inside \
+         FROM (SELECT v.voter_id, max(CASE WHEN d.kind = 'congressional' THEN d.district_id END) AS congressional, \
+         max(CASE WHEN d.kind = 'media_market' THEN d.district_id END) AS media_market FROM voters v \
+         JOIN voter_districts d ON d.state = v.state AND d.voter_id = v.voter_id GROUP BY v.voter_id) GROUP BY congressional ORDER BY congressional",
+    );
+    let rows = counted["rows"].as_array().unwrap_or_else(|| panic!("{counted}"));
+    let mut told = 0;
+    for row in rows.iter().filter(|row| row["inside"].as_u64() > Some(0)) {
+        let of = report["districts"]
+            .as_array()
+            .expect("districts")
+            .iter()
+            .find(|of| of["id"] == row["congressional"]);
+        let of = of.unwrap_or_else(|| panic!("{} is not told of", row["congressional"]));
+        let share = row["inside"].as_f64().expect("a count") / row["voters"].as_f64().expect("a count");
+        assert_eq!(of["voters"].as_u64(), row["inside"].as_u64());
+        assert!((of["share_of_district"].as_f64().expect("a share") - share).abs() < 1e-4);
+        told += 1;
+    }
+    assert!(told > 0);
+    let cheap = report["underpriced"].as_array().expect("spots");
+    assert!(
+        cheap.len() == 50
+            && cheap
+                .windows(2)
+                .all(|pair| pair[0]["cost_per_thousand"].as_f64() <= pair[1]["cost_per_thousand"].as_f64())
+    );
+    assert!(
+        report["programmes"]
+            .as_array()
+            .expect("programmes")
+            .iter()
+            .all(|of| of["rating_error"].as_f64() >= Some(0.0))
+    );
+    assert_eq!(server.get("/v1/markets/999/report").0, 404);
+    assert_eq!(server.json("/v1/markets")["rows"].as_array().expect("rows").len(), 3);
+}
