@@ -13,7 +13,7 @@ import random
 import sys
 import urllib.request
 
-FEWEST = 8
+POOLED = 10
 BANDS = [(0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-54"), (55, "55-64"), (65, "65-74"), (75, "75 and over")]
 
 
@@ -46,28 +46,35 @@ def panel_of(path):
     return people
 
 
-def ladder(cell):
-    return [cell, cell[:3], cell[:2], cell[:1]]
+def steps(cell):
+    """Who may speak for a cell: itself (there is no score group, so twice), its party, its age and gender, its market."""
+    market, age, gender, party = cell
+    return [("own", *cell), ("own", *cell), ("party", market, party), ("group", market, age, gender), ("market", market)]
 
 
 def weights_of(server, filter, people):
-    """The universe over the panel: every cell's voters shared by the panel's weights, of coarser cells where too few were watched."""
+    """The universe over the panel: a cell speaks for n / (n + 10) of its voters, for the rest others of the market."""
     by = ["media_market", "age_band", "gender", "party"]
     answer = ask(server, "/v1/aggregates", {"where": filter, "by": by, "measures": ["voters"]})
     known = collections.defaultdict(lambda: [0, 0.0])
     for person in people:
-        for cell in ladder(person["cell"]):
+        for cell in set(steps(person["cell"])):
             known[cell][0] += 1
             known[cell][1] += person["weight"]
     speaks = collections.Counter()
     for row in answer["rows"]:
         cell = tuple(row[name] or "" for name in by)
-        steps = ladder(cell)
-        for step in steps:
-            if step in known and (known[step][0] >= FEWEST or step == steps[-1]):
-                speaks[step] += row["voters"]
-                break
-    return [sum(person["weight"] / known[cell][1] * speaks[cell] for cell in ladder(person["cell"]) if cell in speaks) for person in people]
+        own, again, party, group, market = steps(cell)
+        share = lambda step: known[step][0] / (known[step][0] + POOLED) if step in known else 0.0
+        left = row["voters"]
+        for step in (own, again):
+            part = left * share(step)
+            speaks[step] += part
+            left -= part
+        for step in (party, group):
+            speaks[step] += left / 2 * share(step)
+        speaks[market] += left / 2 * (2 - share(party) - share(group))
+    return [sum(person["weight"] / known[cell][1] * speaks[cell] for cell in set(steps(person["cell"])) if speaks[cell] > 0) for person in people]
 
 
 def seen_by(plan, people, viewing):

@@ -133,7 +133,7 @@ impl Television {
             open(&files.panel, "person_id,household_id,market_code,weight,age,gender,party,state,voter_id")?;
         let viewing = open(&files.viewing, "person_id,station,programme,minutes,programme_minutes")?;
         let rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7465_6C65_7669_7369);
-        let watched = (voters as f64 / 40.0).clamp(2_000.0, 20_000.0);
+        let watched = (voters as f64 / 40.0).clamp(6_000.0, 20_000.0);
         Ok(Some(Television {
             files,
             panel,
@@ -271,7 +271,7 @@ fn invent(code: &str) -> Market {
     for (station, cable) in stations {
         // A station has an audience of its own, and each programme one within it.
         let mut about = |spread: f64| spread * (rng.random::<f64>() + rng.random::<f64>() - 1.0);
-        let (older, women, democrats) = (about(0.35), about(0.5), about(if cable { 0.9 } else { 0.45 }));
+        let (older, women, democrats) = (about(0.35), about(0.5), about(if cable { 2.0 } else { 0.5 }));
         for (daypart, (_, _, _, _, count, rating, _)) in DAYPARTS.iter().enumerate() {
             let own = ["daytime", "early_fringe", "prime", "late_fringe"];
             if cable && !own.contains(&DAYPARTS[daypart].0) {
@@ -280,7 +280,7 @@ fn invent(code: &str) -> Market {
             for _ in 0..if cable { 1 } else { *count } {
                 let word = WORDS[rng.random_range(0..WORDS.len())];
                 let mut about = |spread: f64| spread * (rng.random::<f64>() + rng.random::<f64>() - 1.0);
-                let (more_older, more_women, more_democrats) = (about(0.35), about(0.6), about(0.6));
+                let (more_older, more_women, more_democrats) = (about(0.35), about(0.6), about(0.7));
                 let rating = rating * if cable { 0.22 } else { 1.0 } * (0.5 + 1.1 * rng.random::<f64>());
                 let name = format!("{word} {}", programmes.len() + 1);
                 programmes.push(Programme {

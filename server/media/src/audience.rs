@@ -1,8 +1,10 @@
 //! Who watches what: people with the chance that each sees a spot of a programme, weighted to stand for a universe.
 //!
-//! A panel's people are weighted anew so that in every cell (market, age band, gender, party, score group) they stand for as
-//! many as the universe has there (post-stratification: Little, 1993). Cells in which too few were watched borrow from
-//! coarser ones: first without the score group, then the party, then the gender, then of the whole market.
+//! A panel's people are weighted anew so that they stand for as many as the universe has in every cell: market, age band, gender,
+//! party and score group (post-stratification: Little, 1993). A cell of few people says little for itself, and plans made of
+//! it fit those few: it speaks for n / (n + 10) of its voters where n were watched, and for the rest speak those of its market
+//! and party and those of its market, age and gender, each again by how many they are, and at last the whole market
+//! (partial pooling: Gelman and Hill, 2007, chapter 12).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,27 +38,29 @@ pub struct Cell {
 
 /// Stands for anything in a cell that is coarser.
 const ANY: u8 = u8::MAX;
-/// A cell speaks for itself where at least so many people of it were watched.
-pub const FEWEST: usize = 8;
+/// A cell speaks for half of its voters where so many people of it were watched.
+pub const POOLED: f64 = 10.0;
 /// No spot is seen for certain.
 pub const SUREST: f32 = 0.98;
 
 impl Person {
-    /// The cells that a person is in, the finest first.
-    fn cells(&self) -> [Cell; 5] {
+    fn cell(&self) -> Cell {
         Cell { market: self.market, age: self.age, gender: self.gender, party: self.party, score: self.score }
-            .ladder()
     }
 }
 
+/// The cells that may speak for one: itself, without its score group, its party, its age and gender, its market.
+pub const STEPS: usize = 5;
+
 impl Cell {
-    fn ladder(self) -> [Cell; 5] {
+    fn steps(self) -> [Cell; STEPS] {
+        let without_score = Cell { score: ANY, ..self };
         [
             self,
-            Cell { score: ANY, ..self },
-            Cell { score: ANY, party: ANY, ..self },
-            Cell { score: ANY, party: ANY, gender: ANY, ..self },
-            Cell { score: ANY, party: ANY, gender: ANY, age: ANY, ..self },
+            without_score,
+            Cell { age: ANY, gender: ANY, ..without_score },
+            Cell { party: ANY, ..without_score },
+            Cell { age: ANY, gender: ANY, party: ANY, ..without_score },
         ]
     }
 }
@@ -66,41 +70,51 @@ impl Cell {
 pub struct Spread {
     /// How many of the universe each person stands for.
     pub weights: Vec<f64>,
-    /// Of the universe, by how much coarser than its own the cell was that spoke for it: 0 to 4.
-    pub borrowed: [f64; 5],
+    /// Of the universe, for how many its own cell spoke, the same without the score group, their party, their age and gender,
+    /// and their market.
+    pub spoken: [f64; STEPS],
     /// Of the universe, in markets of which nobody was watched.
     pub unseen: f64,
 }
 
 /// Weights people of a panel so that they stand for a universe, given by its cells. Time grows with people and cells.
 pub fn spread(people: &[Person], universe: &HashMap<Cell, f64>) -> Spread {
-    let mut known: HashMap<Cell, (usize, f64)> = HashMap::new();
+    let mut known: HashMap<Cell, (f64, f64)> = HashMap::new();
     for person in people {
-        for cell in person.cells() {
+        for cell in person.cell().steps() {
             let held = known.entry(cell).or_default();
-            *held = (held.0 + 1, held.1 + person.weight);
+            *held = (held.0 + 1.0, held.1 + person.weight);
         }
     }
-    // How many of the universe every cell of the panel speaks for, by cell.
+    // How many of the universe every cell of the panel speaks for.
     let mut speaks: HashMap<Cell, f64> = HashMap::new();
     let mut made = Spread { weights: vec![0.0; people.len()], ..Spread::default() };
     let mut cells: Vec<(&Cell, &f64)> = universe.iter().collect();
     cells.sort_by_key(|(cell, _)| **cell);
     for (cell, count) in cells {
-        let ladder = cell.ladder();
-        let enough = |(at, cell): &(usize, &Cell)| {
-            known.get(cell).is_some_and(|(people, weight)| (*people >= FEWEST || *at == 4) && *weight > 0.0)
+        let steps = cell.steps();
+        let watched = |step: usize| {
+            known.get(&steps[step]).filter(|(_, weight)| *weight > 0.0).map_or(0.0, |(n, _)| *n)
         };
-        match ladder.iter().enumerate().find(enough) {
-            Some((coarser, cell)) => {
-                *speaks.entry(*cell).or_default() += count;
-                made.borrowed[coarser] += count;
+        if watched(4) == 0.0 {
+            made.unseen += count;
+            continue;
+        }
+        let share = |step: usize| watched(step) / (watched(step) + POOLED);
+        let own = count * share(0);
+        let without_score = (count - own) * share(1);
+        let half = (count - own - without_score) / 2.0;
+        let (party, group) = (half * share(2), half * share(3));
+        let market = count - own - without_score - party - group;
+        for (step, part) in [own, without_score, party, group, market].into_iter().enumerate() {
+            if part > 0.0 {
+                *speaks.entry(steps[step]).or_default() += part;
+                made.spoken[step] += part;
             }
-            None => made.unseen += count,
         }
     }
     for (person, weight) in people.iter().zip(&mut made.weights) {
-        for cell in person.cells() {
+        for cell in person.cell().steps() {
             if let Some(count) = speaks.get(&cell) {
                 *weight += person.weight / known[&cell].1 * count;
             }

@@ -4,10 +4,13 @@
 //! amounts at that price, with what is left of the budget at that price, are no less than the best within the budget
 //! (Lagrange). Both hold for whatever amounts and price are tried: good ones only make the bound tight.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 use crate::audience::Audience;
 use crate::offers::{Limits, Offer};
+use crate::state::Bar;
 
 /// Rounds over the programmes of a market at one price, and how often the price is mended.
 const ROUNDS: usize = 25;
@@ -18,13 +21,41 @@ struct Shelf {
     programme: u32,
     offers: Vec<(f64, f64)>,
     bought: f64,
+    /// What a dollar costs here beside the price of money.
+    extra: f64,
 }
 
 /// People of the universe that no plan reaches more of.
 ///
-/// `price` is a guess of what the last dollar reaches; limits other than the budget and the markets' most are left out, which
-/// leaves the bound one.
-pub fn bound(audience: &Audience, offers: &[Offer], limits: &Limits, price: f64) -> f64 {
+/// `price` is a guess of what the last dollar reaches, `prices` what keeping to stations and dayparts costs: any are as good
+/// for a bound as any. Limits of frequency are left out, which leaves the bound one.
+pub fn bound(
+    audience: &Audience,
+    offers: &[Offer],
+    limits: &Limits,
+    price: f64,
+    prices: &BTreeMap<(Bar, u32), f64>,
+) -> f64 {
+    let of = |bar: Bar, number: u32| prices.get(&(bar, number)).copied().unwrap_or(0.0).max(0.0);
+    let extra = |offer: &Offer| of(Bar::Station, offer.station) + of(Bar::Daypart, offer.daypart);
+    // What can never be bought.
+    let shut = |offer: &Offer| {
+        let most =
+            limits.station_most[offer.station as usize].min(limits.daypart_most[offer.daypart as usize]);
+        offer.price > most + 1e-6
+    };
+    // What the limits leave, at their prices.
+    let mut limited = 0.0;
+    for ((bar, number), price) in prices.iter().filter(|(_, price)| **price > 0.0) {
+        let (most, own): (f64, fn(&Offer) -> u32) = match bar {
+            Bar::Station => (limits.station_most[*number as usize], |offer| offer.station),
+            Bar::Daypart => (limits.daypart_most[*number as usize], |offer| offer.daypart),
+            _ => continue,
+        };
+        let bought = offers.iter().filter(|offer| own(offer) == *number);
+        let bought: f64 = bought.map(|offer| f64::from(offer.bought) * offer.price).sum();
+        limited += price * (most - bought).max(0.0);
+    }
     let markets = limits.market_most.len();
     let mut shelves: Vec<Vec<Shelf>> = (0..markets).map(|_| Vec::new()).collect();
     let mut order: Vec<u32> = (0..offers.len() as u32).collect();
@@ -38,10 +69,12 @@ pub fn bound(audience: &Audience, offers: &[Offer], limits: &Limits, price: f64)
         let offer = &offers[at as usize];
         let list = &mut shelves[offer.market as usize];
         if list.last().is_none_or(|shelf| shelf.programme != offer.programme) {
-            list.push(Shelf { programme: offer.programme, offers: Vec::new(), bought: 0.0 });
+            list.push(Shelf { programme: offer.programme, offers: Vec::new(), bought: 0.0, extra: 0.0 });
         }
         let shelf = list.last_mut().expect("a shelf was just put there");
-        shelf.offers.push((offer.price, f64::from(offer.units - offer.bought)));
+        let units = if shut(offer) { 0.0 } else { f64::from(offer.units - offer.bought) };
+        shelf.offers.push((offer.price, units));
+        shelf.extra = extra(offer);
         shelf.bought += f64::from(offer.bought);
     }
     let bought: f64 = offers.iter().map(|offer| f64::from(offer.bought) * offer.price).sum();
@@ -67,7 +100,7 @@ pub fn bound(audience: &Audience, offers: &[Offer], limits: &Limits, price: f64)
         let above: f64 = sums.iter().map(|(value, _)| value).sum();
         let spends: f64 = sums.iter().map(|(_, spent)| spent).sum();
         let budget = limits.budget - bought;
-        least = least.min(above + price * budget);
+        least = least.min(above + price * budget + limited);
         // Towards the price at which just the budget is spent.
         if spends > budget {
             low = Some(price)
@@ -165,7 +198,7 @@ fn at_price(audience: &Audience, list: &[Shelf], own: &[u32], price: f64, amount
             if bends <= 0.0 {
                 continue;
             }
-            let step = step(&shelf.offers, *amount, gain, bends, price);
+            let step = step(&shelf.offers, *amount, gain, bends, price + shelf.extra);
             if step != 0.0 {
                 *amount += step;
                 moved = moved.max(step.abs());
@@ -186,7 +219,7 @@ fn at_price(audience: &Audience, list: &[Shelf], own: &[u32], price: f64, amount
         value -= gain * amount;
         let mut rest = *amount;
         for (each, units) in &shelf.offers {
-            value += units * (gain - price * each).max(0.0);
+            value += units * (gain - (price + shelf.extra) * each).max(0.0);
             let taken = rest.min(*units);
             spent += taken * each;
             rest -= taken;

@@ -29,10 +29,12 @@ pub struct Plan {
 
 /// Points of the curve, and how far beyond the budget it goes.
 const POINTS: usize = 60;
-const BEYOND: f64 = 1.3;
+const BEYOND: f64 = 1.1;
 /// How often purchases are given back and the money spent anew, and how many at a time; fewer where there is much to look at.
 const EXCHANGES: usize = 400;
-const LOOKED_AT: usize = 300_000_000;
+const LOOKED_AT: usize = 100_000_000;
+/// The same where a plan is made from an earlier one, which was exchanged before.
+const EXCHANGES_AGAIN: usize = 12;
 const AT_ONCE: [usize; 3] = [1, 2, 3];
 
 /// A programme's offers, the cheapest first.
@@ -44,6 +46,8 @@ struct Shelf {
 struct Market<'a> {
     shelves: Vec<Shelf>,
     offers: &'a [Offer],
+    /// The least price: with less money left nothing can be bought.
+    cheapest: f64,
 }
 
 impl<'a> Market<'a> {
@@ -59,7 +63,8 @@ impl<'a> Market<'a> {
                 price(*one).total_cmp(&price(*other)).then(one.cmp(other))
             });
         }
-        Market { shelves, offers }
+        let cheapest = offers.iter().map(|offer| offer.price).fold(f64::INFINITY, f64::min);
+        Market { shelves, offers, cheapest }
     }
 }
 
@@ -75,6 +80,10 @@ fn fill(
     noted: &mut dyn FnMut(&State, f64),
     barred: &mut dyn FnMut(Bar, &Offer, f64),
 ) {
+    let spent_up = |state: &State| state.spent + market.cheapest > state.limits.budget + 1e-6;
+    if spent_up(state) {
+        return;
+    }
     let mut heap: BinaryHeap<Candidate> = BinaryHeap::new();
     // The place on its shelf of the cheapest offer that may still be bought, by programme.
     let mut next: Vec<u32> = vec![0; market.shelves.len()];
@@ -111,6 +120,9 @@ fn fill(
             None => {
                 state.buy(at as usize);
                 noted(state, f64::from_bits(held));
+                if spent_up(state) {
+                    return;
+                }
             }
             Some(bar) => {
                 let now = f64::from_bits(held);
@@ -198,7 +210,7 @@ pub fn plan(
     if !go_on(0.6) {
         return Ok(finished(state, curve, price, prices));
     }
-    exchange(&mut state, &market);
+    exchange(&mut state, &market, if before.is_some() { EXCHANGES_AGAIN } else { EXCHANGES });
     state.settle();
     curve.push([state.spent, state.reached]);
     // What more money would buy.
@@ -271,9 +283,9 @@ fn worst(state: &State) -> Vec<(f64, usize)> {
 }
 
 /// Gives a few of the worst purchases back and spends the money anew, where that is better.
-fn exchange(state: &mut State, market: &Market) {
+fn exchange(state: &mut State, market: &Market, exchanges: usize) {
     let watching: usize = (0..state.audience.programmes() as u32).map(|at| state.audience.of(at).len()).sum();
-    let most = EXCHANGES.min(LOOKED_AT / (watching + state.offers.len() + state.audience.weights.len() + 1));
+    let most = exchanges.min(LOOKED_AT / (watching + state.offers.len() + state.audience.weights.len() + 1));
     let mut tries = 0;
     loop {
         let begun = state.reached;

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::allocation::{Response, Row, linear, whole};
-use crate::audience::{Audience, Cell, FEWEST, Person, chances_of_fifths, spread};
+use crate::audience::{Audience, Cell, POOLED, Person, chances_of_fifths, spread};
 use crate::bound::bound;
 use crate::exact::{MOST_CHOICES, better};
 use crate::exposure::{exposure, together};
@@ -130,7 +130,7 @@ fn small_plans_are_the_best_of_all() {
             None => found.reached,
         };
         assert!((reached - best).abs() < 1e-9 * best, "seed {seed}: {reached}, best {best}");
-        let above = bound(&audience, &offers, &limits, found.price);
+        let above = bound(&audience, &offers, &limits, found.price, &found.prices);
         assert!(above >= best * (1.0 - 1e-12), "seed {seed}: bound {above}, best {best}");
         // What was found quickly is not far off, and keeps to the limits.
         assert!(found.reached >= 0.9 * best, "seed {seed}: {} of {best}", found.reached);
@@ -162,7 +162,7 @@ fn a_plan_promises_what_its_people_see() {
     assert!((told.frequency.iter().sum::<f64>() - told.universe).abs() < 1e-6);
     let mean: f64 = told.frequency.iter().enumerate().map(|(times, people)| times as f64 * people).sum();
     assert!(mean <= told.impressions + 1e-6);
-    let above = bound(&audience, &offers, &limits, found.price);
+    let above = bound(&audience, &offers, &limits, found.price, &found.prices);
     assert!(above >= found.reached && found.reached > 0.97 * above, "{} of {above}", found.reached);
     // The curve rises ever more slowly.
     assert!(found.curve.windows(2).all(|pair| pair[1][0] >= pair[0][0] && pair[1][1] >= pair[0][1] - 1e-6));
@@ -281,13 +281,23 @@ fn a_universe_is_spread_over_a_panel_by_its_cells() {
             .map(|(_, weight)| weight)
             .sum()
     };
-    let watched = people.iter().filter(|p| (p.market, p.age, p.gender, p.party) == (0, 1, 0, 2)).count();
-    assert!(watched >= FEWEST);
+    // Every market has its voters, whoever speaks for them.
     assert!((of(&|person| person.market == 0) - 1_500.0).abs() < 1e-6);
     assert!((of(&|person| person.market == 1) - 800.0).abs() < 1e-6);
-    assert!(of(&|person| person.market == 0 && (person.age, person.gender) != (1, 0)) < 1e-9);
-    assert!((spread.borrowed.iter().sum::<f64>() - 2_300.0).abs() < 1e-6);
-    assert_eq!((spread.borrowed[2], spread.unseen), (500.0, 60.0));
+    assert!((spread.spoken.iter().sum::<f64>() - 2_300.0).abs() < 1e-6);
+    assert_eq!(spread.unseen, 60.0);
+    // Who is watched of a cell speaks for n / (n + 10) of it, twice over where no score group is told apart.
+    let watched = |p: &&Person| (p.market, p.age, p.gender, p.party) == (0, 1, 0, 2);
+    let n = people.iter().filter(watched).count() as f64;
+    let own = 1_000.0 * (n / (n + POOLED) + (1.0 - n / (n + POOLED)) * n / (n + POOLED));
+    let given = of(&|person| (person.market, person.age, person.gender, person.party) == (0, 1, 0, 2));
+    assert!(given >= own && given < 1_500.0, "{given} of {own}");
+    // Of the party that nobody of was watched its age and gender and its market speak.
+    assert!(spread.spoken[3] > 0.0 && spread.spoken[4] > 250.0);
+    // More people speak the more for themselves.
+    let many: Vec<Person> = people.iter().cycle().take(people.len() * 20).copied().collect();
+    let more = crate::audience::spread(&many, &universe);
+    assert!(more.spoken[0] > spread.spoken[0]);
 }
 
 #[test]

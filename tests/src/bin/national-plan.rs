@@ -74,12 +74,12 @@ fn main() {
     }
     let watched = watching.len();
     let audience = Audience::new(weights, of_market, kinds, watching);
-    let budget = 50_000_000.0;
+    let budget = 5_000_000.0;
     let limits = Limits::of_budget(budget, markets, markets, 9);
     let begun = Instant::now();
     let found = plan(&audience, &offers, &limits, None, &mut |_| true).expect("limits that hold");
     let planned = begun.elapsed().as_secs_f64();
-    let most = bound(&audience, &offers, &limits, found.price);
+    let most = bound(&audience, &offers, &limits, found.price, &found.prices);
     let bounded = begun.elapsed().as_secs_f64() - planned;
     let again = Instant::now();
     let more = Limits { budget: budget * 1.02, ..limits };

@@ -55,7 +55,7 @@ pub fn make(
     }
     let most = match proven {
         true => found.reached,
-        false => bound(worth, offers, limits, found.price).max(found.reached),
+        false => bound(worth, offers, limits, found.price, &found.prices).max(found.reached),
     };
     let usual = match before {
         Some(_) => Value::Null,

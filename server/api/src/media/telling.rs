@@ -41,6 +41,7 @@ impl Told<'_> {
         let markets = exposure(&prepared.people, &prepared.offers, &plan.units, tv.markets.len());
         let whole_plan = together(&markets);
         let reached = whole_plan.reached;
+        let spoken = prepared.universe.people.spoken;
         let value = match prepared.universe.votes {
             Some(_) => {
                 together(&exposure(&prepared.worth, &prepared.offers, &plan.units, tv.markets.len())).reached
@@ -52,7 +53,10 @@ impl Told<'_> {
             "universe": {
                 "voters": whole(prepared.universe.voters),
                 "unseen": whole(prepared.universe.people.unseen),
-                "borrowed": prepared.universe.people.borrowed.map(whole),
+                "spoken_for": {
+                    "cell": whole(spoken[0]), "without_score": whole(spoken[1]), "party": whole(spoken[2]),
+                    "age_and_gender": whole(spoken[3]), "market": whole(spoken[4]),
+                },
             },
             "objective": if prepared.universe.votes.is_some() { "votes" } else { "reach" },
             "spent": cents(plan.spent),

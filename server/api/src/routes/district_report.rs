@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use bellwether_electorate::{Outlines, Where};
+use bellwether_electorate::{Filter, Outlines, Where};
 use bellwether_schema::ids::Kind;
 use bellwether_warehouse::Answer;
 use bellwether_warehouse::questions::{self, Page, ResultsFilter};
@@ -14,6 +14,8 @@ use crate::app::App;
 use crate::disclosure::Disclosure;
 use crate::distributions::of_scores;
 use crate::error::{ApiError, Problem};
+use crate::grouped;
+use crate::grouping::Plan;
 use crate::reply::{self, Common, Params, Segments, TableRequest};
 use crate::routes::districts::{Named, find, rounded, within_bounds};
 use crate::serving::Serving;
@@ -68,6 +70,11 @@ pub async fn report(
         let here = Where::District { at: String::new(), kind: kind.clone(), ids: vec![id.clone()] };
         let here = electorate.compile(&here, serving).map_err(ApiError::faults)?;
         let scores = of_scores(electorate, &electorate.bitmap(&here), rule.as_ref());
+        // What lies beyond the districts of a key is not for it.
+        let television = match &bound {
+            None => television(serving, &here, rule.as_ref())?,
+            Some(_) => Vec::new(),
+        };
         let mut part = |name: &str| registration.remove(name).unwrap_or_else(|| json!({}));
         let (markets, located, disagrees) = (part("market"), part("located"), part("disagrees"));
         let filter =
@@ -80,6 +87,7 @@ pub async fn report(
             "scores": scores,
             "results": results.json()?,
             "markets": markets,
+            "television": television,
             "topics": format!("/v1/topics?kind={kind}&id={id}"),
             "located": located,
             "disagrees": disagrees,
@@ -87,6 +95,31 @@ pub async fn report(
     };
     reply::report(&app, request, &["section", "of", "item", "value", "low", "high", "method"], make, figures)
         .await
+}
+
+/// The television markets that a district lies in: how much of the district each is, and what share of the market's voters
+/// the district is; the rest of them is waste for who wants this district alone.
+fn television(serving: &Serving, here: &Filter, rule: Option<&Disclosure>) -> Result<Vec<Value>, ApiError> {
+    let electorate = serving.electorate()?;
+    let plan = Plan::read(&[json!("media_market")], &[json!("voters")], electorate)?;
+    let everyone = Where::parse(&Value::Null).map_err(ApiError::faults)?;
+    let everyone = electorate.compile(&everyone, serving).map_err(ApiError::faults)?;
+    let counted = |filter: &Filter| -> Result<Vec<(String, f64)>, ApiError> {
+        let rows = grouped::rows(&plan, serving, electorate, filter, rule)?;
+        let one = |row: &Vec<Value>| Some((row[0].as_str()?.to_string(), row[1].as_f64()?));
+        Ok(rows.iter().filter_map(one).collect())
+    };
+    let (inside, all) = (counted(here)?, counted(&everyone)?);
+    let whole: f64 = inside.iter().map(|(_, voters)| voters).sum();
+    let round = |share: f64| (share.min(1.0) * 1e4).round() / 1e4;
+    let told = inside.iter().map(|(market, voters)| {
+        let viewers = all.iter().find(|(other, _)| other == market).map_or(*voters, |(_, voters)| *voters);
+        json!({
+            "market": market, "voters": voters, "share_of_district": round(voters / whole.max(1.0)),
+            "share_of_market": round(voters / viewers.max(1.0)), "waste": round(1.0 - round(voters / viewers.max(1.0))),
+        })
+    });
+    Ok(told.collect())
 }
 
 /// The report of a district on lines of another year than the newest: that of the shape which the lines make.
@@ -143,6 +176,14 @@ pub fn figures(report: &Value) -> Vec<Value> {
     }
     for section in ["markets", "located", "disagrees"] {
         counts(section, "voters", &report[section]);
+    }
+    for market in report["television"].as_array().into_iter().flatten() {
+        let of = market["market"].as_str().unwrap_or_default();
+        counts(
+            "television",
+            of,
+            &json!({"share_of_district": market["share_of_district"], "share_of_market": market["share_of_market"]}),
+        );
     }
     for election in report["turnout"].as_array().into_iter().flatten() {
         let of = election["election"].as_str().unwrap_or_default();

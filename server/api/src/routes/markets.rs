@@ -78,11 +78,9 @@ pub async fn report(
         let market = markets.iter().find(|market| market["market_id"] == code.as_str()).cloned();
         let market = market
             .ok_or_else(|| ApiError::not_found(format!("no market {code}; GET /v1/markets lists them")))?;
-        let mut report = json!({
-            "release": serving.release.id,
-            "market": market,
-            "districts": districts(&engine, &serving, &caller, &code, &filter)?,
-        });
+        let (districts, voters) = districts(&engine, &serving, &caller, &code, &filter)?;
+        let mut report =
+            json!({"release": serving.release.id, "market": market, "voters": voters, "districts": districts});
         // Without an inventory, or people who are watched, there is nothing to say of spots.
         if serving.copy.tv_inventories()?.rows() > 0 {
             spots(&engine, &serving, &caller, &code, &filter, &params, &mut report)?;
@@ -99,7 +97,7 @@ fn districts(
     caller: &Caller,
     code: &str,
     filter: &Value,
-) -> Result<Vec<Value>, ApiError> {
+) -> Result<(Vec<Value>, f64), ApiError> {
     let electorate = serving.electorate()?;
     let rule = caller.sees_no_persons().then_some(app.disclosure);
     let counts = |by: &[&str], filter: &Value| -> Result<BTreeMap<Vec<String>, f64>, ApiError> {
@@ -132,7 +130,7 @@ fn districts(
             }));
         }
     }
-    Ok(told)
+    Ok((told, market))
 }
 
 /// What a thousand of the universe cost, and which spots are cheap for it.
@@ -156,7 +154,7 @@ fn spots(
     let Some(number) = tv.market_numbers.find(code) else { return Ok(()) };
     let (people, everybody) = (&prepared.people, &tv.audience);
     let households = tv.households();
-    let all: f64 = everybody.universe(tv.markets.len())[number as usize];
+    let all = report["voters"].as_f64().unwrap_or(0.0);
     let universe = prepared.universe.by_market[number as usize];
     report["universe"] = json!({
         "voters": universe.round(),
