@@ -59,8 +59,8 @@ pub fn prepare(
     let inventory = inventory_of(serving, request)?;
     let mut made = offers_of(serving, tv, request, &inventory)?;
     made.limits = limits_of(tv, request, &made)?;
-    set_prices(tv, &mut made, &request.prices)?;
     set_bought(tv, &mut made, &request.bought)?;
+    set_prices(tv, &mut made, &request.prices)?;
     let score = request.persuasion.as_deref().or(request.score_groups.as_deref());
     let votes = request.persuasion.is_some();
     made.universe = universe::read(app, serving, caller, tv, filter, score, votes)?;
@@ -253,12 +253,18 @@ fn set_prices(tv: &Television, made: &mut Prepared, lines: &[Line]) -> Result<()
         lines.iter().map(|line| offers_of_line(tv, made, &by_name, line)).collect::<Result<_, _>>()?
     };
     for (line, found) in lines.iter().zip(found) {
-        found.into_iter().for_each(|at| made.offers[at].price = line.price.unwrap_or(made.offers[at].price));
+        // What is bought cost what it cost.
+        for at in found {
+            let offer = &mut made.offers[at];
+            if offer.bought == 0 {
+                offer.price = line.price.unwrap_or(offer.price);
+            }
+        }
     }
     Ok(())
 }
 
-/// Spots that are bought: of an offer at its price, or as an offer of their own at what they cost.
+/// Spots that are bought become offers of their own, at what they cost; what is left of an offer may still be bought.
 fn set_bought(tv: &Television, made: &mut Prepared, lines: &[Line]) -> Result<(), ApiError> {
     let found: Vec<Vec<usize>> = {
         let by_name = by_name(made);
@@ -266,18 +272,14 @@ fn set_bought(tv: &Television, made: &mut Prepared, lines: &[Line]) -> Result<()
     };
     for (line, found) in lines.iter().zip(found) {
         let (at, units) = (found[0], line.units.unwrap_or(0));
-        match line.price.filter(|price| (price - made.offers[at].price).abs() > 0.005) {
-            None => {
-                made.offers[at].bought += units;
-                made.offers[at].units = made.offers[at].units.max(made.offers[at].bought);
-            }
-            Some(price) => {
-                let (offer, shown) = (made.offers[at], made.shown[at].clone());
-                made.offers[at].units = offer.units.saturating_sub(units).max(offer.bought);
-                made.offers.push(Offer { price, units, bought: units, ..offer });
-                made.shown.push(shown);
-            }
+        if units == 0 {
+            continue;
         }
+        let (offer, shown) = (made.offers[at], made.shown[at].clone());
+        made.offers[at].units = offer.units.saturating_sub(units);
+        let price = line.price.unwrap_or(offer.price);
+        made.offers.push(Offer { price, units, bought: units, ..offer });
+        made.shown.push(shown);
     }
     Ok(())
 }

@@ -288,25 +288,24 @@ pub async fn replan(
             *units.entry(key).or_default() += buy["units"].as_u64().unwrap_or(0);
         }
         let tv = serving.television()?;
-        let start: Vec<u32> = prepared
-            .offers
-            .iter()
-            .zip(&prepared.shown)
-            .map(|(offer, shown)| {
-                let market = tv.markets[offer.market as usize].id.clone();
-                let key = [
-                    market,
-                    shown.station.clone(),
-                    shown.zone.clone(),
-                    shown.programme.clone(),
-                    shown.week.clone(),
-                ];
-                let Some(left) = units.get_mut(&key) else { return 0 };
-                let taken = (*left).min(u64::from(offer.units));
+        let key_of = |at: usize| {
+            let shown = &prepared.shown[at];
+            let market = tv.markets[prepared.offers[at].market as usize].id.clone();
+            let names = [&shown.station, &shown.zone, &shown.programme, &shown.week];
+            let [station, zone, programme, week] = names.map(String::clone);
+            [market, station, zone, programme, week]
+        };
+        let mut start = vec![0u32; prepared.offers.len()];
+        // What is bought by now was among them.
+        let (bought, open): (Vec<usize>, Vec<usize>) =
+            (0..start.len()).partition(|at| prepared.offers[*at].bought > 0);
+        for at in bought.into_iter().chain(open) {
+            if let Some(left) = units.get_mut(&key_of(at)) {
+                let taken = (*left).min(u64::from(prepared.offers[at].units));
                 *left -= taken;
-                taken as u32
-            })
-            .collect();
+                start[at] = taken as u32;
+            }
+        }
         let plan = make(&engine, &serving, &caller, &prepared, Some(&start), &mut |_| true)?;
         let kept = match change.keep {
             true => Some(keep(&engine, &serving, &caller, request, filter, plan.clone())?),
