@@ -190,7 +190,7 @@ pub fn load_inventory(
             let daypart = named(row, *at_daypart, "daypart")?.to_lowercase().replace([' ', '-'], "_");
             let week = day(row, *at_week)?;
             let price = amount(row, *at_rate, (0.01, 1e8), "the rate")?;
-            let units = whole(row, *at_units, (0.0, 1e6), "the number of units")?;
+            let units = whole(row, *at_units, (0.0, 1e4), "the number of units")?;
             let (from, to) = (time(row, starts)?, time(row, ends)?);
             let seconds = match length {
                 Some(at) => Some(whole(row, at, (5.0, 600.0), "the length in seconds")?),

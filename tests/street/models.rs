@@ -329,3 +329,48 @@ fn a_faulty_request_for_a_model_is_told_what_is_wrong() {
     let names = server.json("/v1/models/features");
     assert_eq!(names["rows"].as_array().map(Vec::len), Some(34));
 }
+
+#[test]
+fn answers_at_the_door_are_learned_from_as_soon_as_they_have_landed() {
+    let (_folder, lake) = own_lake();
+    let server = Server::start(&lake);
+    let answers =
+        json!({"name": "support", "kind": "support", "state": "FK", "answers": {"from": "2022-08-01"}});
+    let people = |model: &str| card(&server, model)["people"].as_u64().expect("how many were learned from");
+    let before = people(&learn(&server, &answers));
+    let (_, some) = server.sql(
+        "SELECT v.voter_id FROM voters v WHERE v.state = 'FK' AND v.voter_id NOT IN (SELECT voter_id FROM contacts) \
+         AND v.registered_on < DATE '2020-01-01' ORDER BY v.voter_id LIMIT 300",
+    );
+    let event = |(at, row): (usize, &Value)| {
+        // Some are undecided, and teach nothing.
+        let support = [1, 5, 2, 4, 3][at % 5];
+        json!({"id": format!("door-{at}"), "type": "contact.door", "time": "2026-10-01T10:00:00Z",
+            "data": {"voter_id": row["voter_id"], "state": "FK", "result": "canvassed", "support": support}})
+    };
+    let events: Vec<Value> = some["rows"].as_array().expect("rows").iter().enumerate().map(event).collect();
+    assert_eq!(events.len(), 300);
+    assert_eq!(server.post("/v1/events", &json!(events), &[]).0, 202);
+    let started = std::time::Instant::now();
+    let landed = || server.sql("SELECT count(*) AS n FROM event_contact_door").1["rows"][0]["n"] == 300;
+    while !landed() {
+        assert!(started.elapsed().as_secs() < 2, "not landed after two seconds");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let model = learn(&server, &answers);
+    assert_eq!(people(&model), before + 240);
+    // What is known of one of them tells of the contact, asked as of a later day.
+    let voter = &some["rows"][0]["voter_id"];
+    let known = |day: &str| {
+        let (status, told) = server.post(
+            &format!("/v1/models/{model}/contributions"),
+            &json!({"voters": [voter], "day": day, "top": 100}),
+            &[],
+        );
+        assert_eq!(status, 200, "{told}");
+        let rows = told["rows"].as_array().expect("rows").clone();
+        rows.into_iter().find(|row| row["feature"] == "contacts").unwrap_or_else(|| panic!("{told}"))["value"]
+            .clone()
+    };
+    assert_eq!((known("2026-10-01").as_f64(), known("2026-10-02").as_f64()), (Some(0.0), Some(1.0)));
+}

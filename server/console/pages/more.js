@@ -20,7 +20,7 @@ export function claim(app) {
   return {
     title: name,
     main: [
-      element('p', { class: 'lead' }, `${count(doors, 'door')}, ${count(people, 'person', 'people')}, about ${minutes(needed)}, ${distance(metres)} on foot.`),
+      element('p', { class: 'lead' }, `${count(doors, 'door')}, ${count(people, 'person', 'people')}, about ${minutes(needed)}, ${distance(metres)} on the way.`),
       element('form', { id: 'claim', onsubmit }, element('label', {}, 'Your first name', field)),
       element('p', {}, 'The list works without signal. It stays on this phone until you finish it or give it back.'),
     ],

@@ -14,7 +14,11 @@ use crate::streets::{Spot, Streets, apart};
 
 /// So many others are known of every stop, and none that is further away, in metres.
 const KNOWN: usize = 96;
-const FURTHEST: f64 = 6_000.0;
+const FURTHEST: f64 = 60_000.0;
+/// Junctions that are looked at for all stops together, and for one at least: where few stops stand far apart in a large town
+/// a search would go over all of its streets.
+const LOOKED_AT: usize = 20_000_000;
+const LEAST_LOOKED_AT: usize = 2_000;
 /// Beyond, the way is taken for so many times the straight line, where the ways that are known do not say otherwise.
 const USUAL_DETOUR: f64 = 1.3;
 
@@ -159,13 +163,15 @@ impl<'a> Walks<'a> {
         let Some(own) = self.spots[stop as usize] else { return Vec::new() };
         let first = self.streets.junctions as u32;
         let mut found = Vec::with_capacity(KNOWN);
+        let mut left = LEAST_LOOKED_AT.max(LOOKED_AT / self.spots.len());
         self.search(search, stop, |node, metres| {
+            left -= 1;
             if node >= first && node != first + stop && found.len() < KNOWN {
                 let other = node - first;
                 let off = self.spots[other as usize].map_or(0.0, |spot| spot.off);
                 found.push((other, (metres + own.off + off) as f32));
             }
-            found.len() >= KNOWN || metres > FURTHEST
+            found.len() >= KNOWN || metres > FURTHEST || left == 0
         });
         found.sort_unstable_by_key(|(other, _)| *other);
         found

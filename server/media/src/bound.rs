@@ -19,10 +19,17 @@ const PRICES: usize = 14;
 /// A programme of a market with its offers, the cheapest first.
 struct Shelf {
     programme: u32,
-    offers: Vec<(f64, f64)>,
+    /// Price, what a dollar costs beside the price of money, and units.
+    offers: Vec<Part>,
     bought: f64,
-    /// What a dollar costs here beside the price of money.
+}
+
+/// Spots of one price.
+#[derive(Clone, Copy)]
+struct Part {
+    price: f64,
     extra: f64,
+    units: f64,
 }
 
 /// People of the universe that no plan reaches more of.
@@ -69,12 +76,11 @@ pub fn bound(
         let offer = &offers[at as usize];
         let list = &mut shelves[offer.market as usize];
         if list.last().is_none_or(|shelf| shelf.programme != offer.programme) {
-            list.push(Shelf { programme: offer.programme, offers: Vec::new(), bought: 0.0, extra: 0.0 });
+            list.push(Shelf { programme: offer.programme, offers: Vec::new(), bought: 0.0 });
         }
         let shelf = list.last_mut().expect("a shelf was just put there");
         let units = if shut(offer) { 0.0 } else { f64::from(offer.units - offer.bought) };
-        shelf.offers.push((offer.price, units));
-        shelf.extra = extra(offer);
+        shelf.offers.push(Part { price: offer.price, extra: extra(offer), units });
         shelf.bought += f64::from(offer.bought);
     }
     let bought: f64 = offers.iter().map(|offer| f64::from(offer.bought) * offer.price).sum();
@@ -82,8 +88,12 @@ pub fn bound(
         let own = offers.iter().filter(|offer| offer.market as usize == market && offer.bought > 0);
         own.map(|offer| f64::from(offer.bought) * offer.price).sum()
     };
-    let left: Vec<f64> =
-        limits.market_most.iter().enumerate().map(|(market, most)| most - spent_in(market)).collect();
+    let left: Vec<f64> = limits
+        .market_most
+        .iter()
+        .enumerate()
+        .map(|(market, most)| (most - spent_in(market)).max(0.0))
+        .collect();
     let people = people_of(audience, markets);
     let mut price = price.max(1e-12);
     let mut least = f64::INFINITY;
@@ -198,7 +208,7 @@ fn at_price(audience: &Audience, list: &[Shelf], own: &[u32], price: f64, amount
             if bends <= 0.0 {
                 continue;
             }
-            let step = step(&shelf.offers, *amount, gain, bends, price + shelf.extra);
+            let step = step(&shelf.offers, *amount, gain, bends, price);
             if step != 0.0 {
                 *amount += step;
                 moved = moved.max(step.abs());
@@ -218,10 +228,10 @@ fn at_price(audience: &Audience, list: &[Shelf], own: &[u32], price: f64, amount
         let (gain, _) = slope(watchers, &exponent);
         value -= gain * amount;
         let mut rest = *amount;
-        for (each, units) in &shelf.offers {
-            value += units * (gain - (price + shelf.extra) * each).max(0.0);
-            let taken = rest.min(*units);
-            spent += taken * each;
+        for part in &shelf.offers {
+            value += part.units * (gain - (price + part.extra) * part.price).max(0.0);
+            let taken = rest.min(part.units);
+            spent += taken * part.price;
             rest -= taken;
         }
     }
@@ -230,15 +240,15 @@ fn at_price(audience: &Audience, list: &[Shelf], own: &[u32], price: f64, amount
 
 /// How far to go along a shelf towards the amount at which the next part costs what it gains: a step of Newton's within the
 /// offer that the amount lies in.
-fn step(offers: &[(f64, f64)], amount: f64, gain: f64, bends: f64, price: f64) -> f64 {
+fn step(offers: &[Part], amount: f64, gain: f64, bends: f64, price: f64) -> f64 {
     let mut begins = 0.0;
-    for (each, units) in offers {
-        let ends = begins + units;
-        if amount < ends - 1e-12 && gain > price * each {
-            return ((gain - price * each) / bends).min(ends - amount);
+    for part in offers {
+        let (ends, costs) = (begins + part.units, (price + part.extra) * part.price);
+        if amount < ends - 1e-12 && gain > costs {
+            return ((gain - costs) / bends).min(ends - amount);
         }
-        if amount > begins + 1e-12 && amount <= ends + 1e-12 && gain < price * each {
-            return -((price * each - gain) / bends).min(amount - begins);
+        if amount > begins + 1e-12 && amount <= ends + 1e-12 && gain < costs {
+            return -((costs - gain) / bends).min(amount - begins);
         }
         begins = ends;
     }

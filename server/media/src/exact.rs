@@ -80,6 +80,11 @@ impl Search {
         gains.sort_by(|one, other| other.0.total_cmp(&one.0));
         let (mut most, mut left) = (state.reached, state.limits.budget - state.spent + 1e-6);
         for (rate, price, units) in gains {
+            if price < 1e-9 {
+                // What costs nothing is had in any case: its rate stands for a billionth of a dollar.
+                most += rate * 1e-9 * units;
+                continue;
+            }
             let spend = (price * units).min(left);
             most += rate * spend;
             left -= spend;

@@ -43,6 +43,10 @@ pub enum Clash {
     LeastOutOfReach { market: u32, least: f64, reached: f64 },
     #[error("the spots that are bought already cost {bought:.2}, and the budget is {budget:.2}")]
     BoughtAboveBudget { bought: f64, budget: f64 },
+    #[error(
+        "the spots that are bought already in market {market} cost {bought:.2}, and at most {most:.2} is to be spent there"
+    )]
+    BoughtAboveMarket { market: u32, bought: f64, most: f64 },
     #[error("more spots of an offer are bought already than it has: {bought} of {units}")]
     BoughtAboveUnits { bought: u32, units: u32 },
 }
@@ -75,6 +79,19 @@ impl Limits {
         let bought: f64 = offers.iter().map(|offer| f64::from(offer.bought) * offer.price).sum();
         if bought > self.budget {
             clashes.push(Clash::BoughtAboveBudget { bought, budget: self.budget });
+        }
+        let mut of_market = vec![0.0; self.market_most.len()];
+        offers
+            .iter()
+            .for_each(|offer| of_market[offer.market as usize] += f64::from(offer.bought) * offer.price);
+        for (market, (bought, most)) in of_market.iter().zip(&self.market_most).enumerate() {
+            if *bought > most + 1e-6 {
+                clashes.push(Clash::BoughtAboveMarket {
+                    market: market as u32,
+                    bought: *bought,
+                    most: *most,
+                });
+            }
         }
         let above = offers.iter().filter(|offer| offer.bought > offer.units);
         clashes

@@ -125,10 +125,10 @@ fn fill(
                 }
             }
             Some(bar) => {
-                let now = f64::from_bits(held);
+                let now = rate(state, programme, at);
                 barred(bar, offer, now);
-                // What the money or the programme's limits bar here they bar for dearer offers too; weeks differ.
-                if matches!(bar, Bar::Units | Bar::Frequency) {
+                // What the money, the market or the station bars here it bars for dearer offers too; weeks and dayparts differ.
+                if matches!(bar, Bar::Units | Bar::Frequency | Bar::Daypart) {
                     next[programme as usize] += 1;
                 } else {
                     continue;
@@ -170,6 +170,9 @@ pub fn plan(
     for (at, least) in limits.market_least.iter().enumerate().filter(|(_, least)| **least > 0.0) {
         let mut last = 0.0;
         fill(&mut state, &market, Some((at as u32, *least)), &mut |_, rate| last = rate, &mut |_, _, _| {});
+        if state.by_market[at] < *least - 1e-6 {
+            by_price(&mut state, at as u32, *least);
+        }
         if state.by_market[at] < *least - 1e-6 {
             let reached = state.by_market[at];
             clashes.push(Clash::LeastOutOfReach { market: at as u32, least: *least, reached });
@@ -252,6 +255,25 @@ fn cheapest(offers: &[Offer], market: u32) -> f64 {
 fn finished(mut state: State, curve: Vec<[f64; 2]>, price: f64, prices: BTreeMap<(Bar, u32), f64>) -> Plan {
     state.settle();
     Plan { spent: state.spent, reached: state.reached, units: state.units, curve, price, prices }
+}
+
+/// Spends a market's least amount on its cheapest spots, where those that gain most leave no room for it.
+fn by_price(state: &mut State, market: u32, least: f64) {
+    let mut own: Vec<usize> =
+        (0..state.offers.len()).filter(|at| state.offers[*at].market == market).collect();
+    own.sort_by(|one, other| {
+        state.offers[*one].price.total_cmp(&state.offers[*other].price).then(one.cmp(other))
+    });
+    for at in &own {
+        while state.units[*at] > state.offers[*at].bought {
+            state.give_back(*at);
+        }
+    }
+    for at in own {
+        while state.by_market[market as usize] < least - 1e-6 && state.bar(at).is_none() {
+            state.buy(at);
+        }
+    }
 }
 
 /// Buys what an earlier plan had, as far as prices and limits of now allow, and gives the tenth back that gains least for its

@@ -61,7 +61,8 @@ fn invented(
                 programme,
                 market: market_of(programme),
                 station: programme % 3,
-                daypart: programme % 2,
+                // A programme of several offers runs in both.
+                daypart: (programme + week) % 2,
                 week,
                 price: (price * (0.8 + 0.4 * dice.share())).round(),
                 units: 1 + dice.below(3),
@@ -110,7 +111,12 @@ fn best_of_all(audience: &Audience, offers: &[Offer], limits: &Limits) -> f64 {
 #[test]
 fn small_plans_are_the_best_of_all() {
     for seed in 0..25 {
-        let (audience, offers) = invented(seed, 40, 6, 2, 1);
+        let (programmes, each) = if seed % 2 == 0 { (6, 1) } else { (4, 2) };
+        let (audience, mut offers) = invented(seed, 40, programmes, 2, each);
+        if seed % 5 == 0 {
+            // A spot that costs nothing.
+            offers[0].price = 0.0;
+        }
         let mut limits = Limits::of_budget(900.0, 2, 3, 2);
         if seed % 3 == 1 {
             limits.market_most[0] = 400.0;

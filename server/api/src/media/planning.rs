@@ -21,8 +21,9 @@ use crate::media::telling::Told;
 use crate::serving::Serving;
 
 /// Inventories up to so many spots are searched through whole, as far as so many choices suffice.
-const FEW_SPOTS: u32 = 60;
+const FEW_SPOTS: u64 = 60;
 const CHOICES: usize = 200_000;
+const MOST_WORK: usize = 100_000_000;
 
 /// Plans and tells of it. `before` are spots by offer of an earlier plan; with them it is quicker, and nothing is compared.
 pub fn make(
@@ -35,12 +36,18 @@ pub fn make(
 ) -> Result<Value, ApiError> {
     let tv = serving.television()?;
     let Prepared { offers, limits, worth, .. } = prepared;
-    let found = plan(worth, offers, limits, before, &mut |share| go_on(share * 0.7));
+    let mut found = plan(worth, offers, limits, before, &mut |share| go_on(share * 0.7));
+    if found.is_err() && before.is_some() {
+        // What was bought before may stand in the way of what is wanted now.
+        found = plan(worth, offers, limits, None, &mut |share| go_on(share * 0.7));
+    }
     let mut found = found.map_err(|clashes| refused(tv, &clashes))?;
-    let free: u32 = offers.iter().map(|offer| offer.units - offer.bought).sum();
+    let free: u64 = offers.iter().map(|offer| u64::from(offer.units - offer.bought)).sum();
     let mut proven = false;
-    if free <= FEW_SPOTS && limits.weekly_frequency.is_none() {
-        match better(worth, offers, limits, found.reached, CHOICES) {
+    // Every choice holds what everybody saw of it.
+    let choices = CHOICES.min(MOST_WORK / worth.weights.len().max(1));
+    if free <= FEW_SPOTS {
+        match better(worth, offers, limits, found.reached, choices) {
             Ok(None) => proven = true,
             Ok(Some(units)) => {
                 found.spent = spent(offers, &units);
@@ -64,7 +71,13 @@ pub fn make(
     if !go_on(0.95) {
         return Err(ApiError::conflict("cancelled"));
     }
-    Told { tv, prepared, plan: &found, most, proven, usual }.document()
+    let mut document = Told { tv, prepared, plan: &found, most, proven, usual }.document()?;
+    if caller.sees_no_persons() {
+        // So exact a figure could be worked back to the people that it is made of.
+        document["value"] = json!(whole(found.reached));
+        document["bound"]["most"] = json!(whole(most));
+    }
+    Ok(document)
 }
 
 fn spent(offers: &[Offer], units: &[u32]) -> f64 {
@@ -141,14 +154,7 @@ pub fn feasible(tv: &Television, prepared: &Prepared) -> Result<(), ApiError> {
     }
     if prepared.limits.market_least.iter().any(|least| *least > 0.0) {
         // Only the least amounts are bought: what cannot be is told at once.
-        let least = prepared.limits.market_least.iter().sum::<f64>();
-        let limits = bellwether_media::offers::Limits { budget: least + 1.0, ..prepared.limits.clone() };
-        let bought: f64 = prepared.offers.iter().map(|offer| offer.price * f64::from(offer.bought)).sum();
-        let limits = bellwether_media::offers::Limits {
-            budget: (limits.budget * 1.5 + bought).min(prepared.limits.budget.max(limits.budget)),
-            ..limits
-        };
-        let tried = plan(&prepared.worth, &prepared.offers, &limits, None, &mut |_| false);
+        let tried = plan(&prepared.worth, &prepared.offers, &prepared.limits, None, &mut |_| false);
         tried.map_err(|clashes| refused(tv, &clashes))?;
     }
     Ok(())

@@ -303,6 +303,9 @@ pub fn refused(tv: &Television, clashes: &[Clash]) -> ApiError {
             Clash::BoughtAboveBudget { bought, budget } => {
                 format!("/bought costs {bought:.2}, /budget is {budget:.2}")
             }
+            Clash::BoughtAboveMarket { market, bought, most } => {
+                format!("/bought costs {bought:.2} in {0}, /markets/{0}/most is {most:.2}", name(market))
+            }
             Clash::BoughtAboveUnits { .. } => clash.to_string(),
         })
         .collect();

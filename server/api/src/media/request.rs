@@ -109,6 +109,8 @@ pub struct Change {
 /// Most lines of bought spots and prices.
 const MOST_LINES: usize = 200_000;
 const MOST_MONEY: f64 = 1e11;
+/// Most spots of one line.
+const MOST_UNITS: u32 = 10_000;
 
 impl PlanRequest {
     /// Refuses what makes no sense, naming the field.
@@ -145,8 +147,9 @@ impl PlanRequest {
                 return wrong("/bought and /prices have weeks like 2026-09-07 and prices from 0 on");
             }
         }
-        if self.bought.iter().any(|line| line.units.is_none() || line.week.is_none()) {
-            return wrong("/bought: say how many units of which week");
+        let unknown = |line: &Line| line.week.is_none() || line.units.is_none_or(|units| units > MOST_UNITS);
+        if self.bought.iter().any(unknown) {
+            return wrong("/bought: say how many units, 10000 at most, of which week");
         }
         if self.prices.iter().any(|line| line.price.is_none()) {
             return wrong("/prices: say the price");

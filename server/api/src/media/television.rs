@@ -64,8 +64,9 @@ pub struct Television {
     pub genders: Numbers,
     pub parties: Numbers,
     pub people: Vec<Person>,
-    /// Of each person the age band's name, for groups by age and sex.
+    /// Of each person the age band's name, for groups by age and sex, and the age.
     pub band_of: Vec<&'static str>,
+    pub ages_of: Vec<i64>,
     /// State and voter id of those who are matched to a voter file.
     pub voters: Vec<Option<(String, String)>>,
     pub programmes: HashMap<ProgrammeKey, u32>,
@@ -93,6 +94,7 @@ impl Television {
             parties: Numbers::default(),
             people: Vec::new(),
             band_of: Vec::new(),
+            ages_of: Vec::new(),
             voters: Vec::new(),
             programmes: HashMap::new(),
             known: Vec::new(),
@@ -170,6 +172,7 @@ impl Television {
             };
             self.people.push(person);
             self.band_of.push(band);
+            self.ages_of.push(age[at].unwrap_or(0));
             let (state, voter) = (text(&state), text(&voter));
             self.voters.push(Some((state, voter)).filter(|(_, voter)| !voter.is_empty()));
         }
@@ -200,30 +203,46 @@ impl Television {
         for market in unwatched {
             self.stand_ins(market);
         }
-        let fifths = self.fifths();
+        let mut watches = vec![0.0f64; self.people.len()];
+        self.watching.iter().for_each(|(_, person, chance)| watches[*person as usize] += f64::from(*chance));
         let mut of_market: HashMap<u32, Vec<u32>> = HashMap::new();
         for (at, person) in self.people.iter().enumerate() {
             of_market.entry(person.market).or_default().push(at as u32);
         }
+        // Who is in which group of a market, with the fifths: programmes are mostly rated by the same groups.
+        type Grouped = HashMap<Option<usize>, (Vec<u32>, Vec<usize>)>;
+        type Groups = Vec<(String, i64, i64)>;
+        let mut grouped: HashMap<(u32, Groups), Grouped> = HashMap::new();
         for (key, groups) in rated {
-            let own = of_market.get(&key.0).cloned().unwrap_or_default();
+            let market = key.0;
             let number = self.programme(key, Known::Rated);
-            let chances: Vec<[f32; FIFTHS.len()]> =
-                groups.iter().map(|(.., rating)| chances_of_fifths(rating / 100.0)).collect();
-            for person in own {
-                let (gender, age) = self.sex_and_age(person);
-                let fits = |(group, from, to, _): &Rated| {
-                    (group.is_empty() || *group == gender) && (*from..=*to).contains(&age)
-                };
-                // The narrowest group tells most of somebody.
-                let group = groups.iter().enumerate().filter(|(_, group)| fits(group));
-                let group = group.min_by_key(|(_, (gender, from, to, _))| (to - from, gender.is_empty()));
-                if let Some((at, _)) = group {
-                    let chance = chances[at][fifths[person as usize]];
-                    if chance > 0.0 {
-                        self.watching.push((number, person, chance));
-                    }
+            let names: Groups =
+                groups.iter().map(|(gender, from, to, _)| (gender.clone(), *from, *to)).collect();
+            let at = (market, names.clone());
+            if let std::collections::hash_map::Entry::Vacant(fresh) = grouped.entry(at) {
+                let mut of_group: Grouped = HashMap::new();
+                for person in of_market.get(&market).into_iter().flatten() {
+                    let (gender, age) = self.sex_and_age(*person);
+                    let fits = |(group, from, to): &(String, i64, i64)| {
+                        (group.is_empty() || *group == gender) && (*from..=*to).contains(&age)
+                    };
+                    // The narrowest group tells most of somebody.
+                    let group = names.iter().enumerate().filter(|(_, group)| fits(group));
+                    let group = group.min_by_key(|(_, (gender, from, to))| (to - from, gender.is_empty()));
+                    of_group.entry(group.map(|(at, _)| at)).or_default().0.push(*person);
                 }
+                of_group.remove(&None);
+                for (people, fifths) in of_group.values_mut() {
+                    *fifths = self.fifths(people, &watches);
+                }
+                fresh.insert(of_group);
+            }
+            for (group, (people, fifths)) in &grouped[&(market, names)] {
+                let Some(group) = group else { continue };
+                let chances = chances_of_fifths(groups[*group].3 / 100.0);
+                let seen =
+                    people.iter().zip(fifths).map(|(person, fifth)| (number, *person, chances[*fifth]));
+                self.watching.extend(seen.filter(|(_, _, chance)| *chance > 0.0));
             }
         }
         Ok(())
@@ -231,63 +250,54 @@ impl Television {
 
     fn sex_and_age(&self, person: u32) -> (&str, i64) {
         let gender = self.genders.names.get(self.people[person as usize].gender as usize);
-        let band = self.band_of[person as usize];
-        let age = AGES.into_iter().find(|age| age_band(*age) == band).unwrap_or(16);
-        (gender.map_or("", String::as_str), age)
+        (gender.map_or("", String::as_str), self.ages_of[person as usize])
     }
 
     /// People of a market that nobody is watched in.
     fn stand_ins(&mut self, market: u32) {
-        let homes = self.people.iter().map(|person| person.household + 1).max().unwrap_or(0);
+        let mut home = self.people.iter().map(|person| person.household + 1).max().unwrap_or(0);
+        // As many adults as its homes have, two a home.
+        let adults = self.markets[market as usize].tv_households.unwrap_or(0.0).max(1.0) * 2.0;
+        let weight = adults / (AGES.len() * 2 * FIFTHS.len() * STAND_INS) as f64;
         for age in AGES {
             for gender in ["F", "M"] {
-                for at in 0..FIFTHS.len() * STAND_INS {
+                for _ in 0..FIFTHS.len() * STAND_INS {
                     let person = Person {
                         market,
                         age: self.ages.code(age_band(age)),
                         gender: self.genders.code(gender),
                         party: self.parties.code(""),
                         score: 0,
-                        weight: 1.0,
-                        household: homes + (self.people.len() + at) as u32,
+                        weight,
+                        household: home,
                     };
+                    home += 1;
                     self.people.push(person);
                     self.band_of.push(age_band(age));
+                    self.ages_of.push(age);
                     self.voters.push(None);
                 }
             }
         }
     }
 
-    /// In which fifth of the viewers of its market a person is, by how much of everything is watched; of those who stand in,
-    /// by their turn.
-    fn fifths(&self) -> Vec<usize> {
-        let mut watches = vec![0.0f64; self.people.len()];
-        self.watching.iter().for_each(|(_, person, chance)| watches[*person as usize] += f64::from(*chance));
-        let mut of_market: HashMap<u32, Vec<u32>> = HashMap::new();
-        for (at, person) in self.people.iter().enumerate() {
-            of_market.entry(person.market).or_default().push(at as u32);
+    /// In which fifth of some people each is, by how much of everything is watched; of those who stand in, by their turn. The
+    /// fifths are of those people alone, so that the mean of their chances is their rating.
+    fn fifths(&self, people: &[u32], watches: &[f64]) -> Vec<usize> {
+        if people.iter().all(|person| watches[*person as usize] == 0.0) {
+            return (0..people.len()).map(|at| at % FIFTHS.len()).collect();
         }
-        let mut fifths = vec![0; self.people.len()];
-        for mut people in of_market.into_values() {
-            if people.iter().all(|person| watches[*person as usize] == 0.0) {
-                people
-                    .iter()
-                    .enumerate()
-                    .for_each(|(at, person)| fifths[*person as usize] = at % FIFTHS.len());
-                continue;
-            }
-            people.sort_by(|one, other| {
-                watches[*one as usize].total_cmp(&watches[*other as usize]).then(one.cmp(other))
-            });
-            let whole: f64 = people.iter().map(|person| self.people[*person as usize].weight).sum();
-            let mut sum = 0.0;
-            for person in people {
-                let weight = self.people[person as usize].weight;
-                let place = (sum + weight / 2.0) / whole.max(f64::MIN_POSITIVE);
-                fifths[person as usize] = ((place * FIFTHS.len() as f64) as usize).min(FIFTHS.len() - 1);
-                sum += weight;
-            }
+        let mut order: Vec<usize> = (0..people.len()).collect();
+        let of = |at: usize| people[at] as usize;
+        order.sort_by(|one, other| watches[of(*one)].total_cmp(&watches[of(*other)]).then(one.cmp(other)));
+        let whole: f64 = people.iter().map(|person| self.people[*person as usize].weight).sum();
+        let mut fifths = vec![0; people.len()];
+        let mut sum = 0.0;
+        for at in order {
+            let weight = self.people[of(at)].weight;
+            let place = (sum + weight / 2.0) / whole.max(f64::MIN_POSITIVE);
+            fifths[at] = ((place * FIFTHS.len() as f64) as usize).min(FIFTHS.len() - 1);
+            sum += weight;
         }
         fifths
     }

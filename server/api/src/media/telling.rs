@@ -11,6 +11,7 @@ use crate::error::ApiError;
 use crate::media::planning::{cents, whole};
 use crate::media::preparing::Prepared;
 use crate::media::television::{Known, Television};
+use crate::turfs::printing::safe;
 
 /// What is told of, and with what.
 pub struct Told<'a> {
@@ -249,7 +250,7 @@ pub fn csv(plan: &Value) -> Result<Vec<u8>, ApiError> {
     writer.write_record(COLUMNS.map(|(name, _)| name)).map_err(ApiError::internal)?;
     for buy in plan["buys"].as_array().into_iter().flatten() {
         let text = |field: &str| match &buy[field] {
-            Value::String(text) => text.clone(),
+            Value::String(text) => safe(text),
             Value::Null => String::new(),
             value => value.to_string(),
         };

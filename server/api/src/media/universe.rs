@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::access::Caller;
 use crate::app::App;
+use crate::disclosure::Disclosure;
 use crate::error::ApiError;
 use crate::grouping::Plan;
 use crate::media::television::Television;
@@ -61,11 +62,8 @@ pub fn read(
         parts = SCORE_BANDS.iter().enumerate().map(|(at, band)| (at as u8 + 1, with(of(*band)))).collect();
         parts.push((0, with(json!({"not": of([0.0, 100.0])}))));
     }
+    let mut counted: Vec<Counted> = Vec::new();
     let (mut ages, mut genders, mut parties) = (tv.ages.clone(), tv.genders.clone(), tv.parties.clone());
-    let mut people: HashMap<Cell, f64> = HashMap::new();
-    let mut worth: HashMap<Cell, f64> = HashMap::new();
-    let mut by_market = vec![0.0; tv.markets.len()];
-    let mut by_age_sex: HashMap<(String, String), f64> = HashMap::new();
     for (band, filter) in parts {
         let population = Population::read(&filter, caller)?;
         let groups = electorate.group(&population.compile(serving, electorate)?, &plan.grouping);
@@ -75,13 +73,6 @@ pub fn read(
                 label.as_str().unwrap_or_default().to_string()
             };
             let Some(market) = tv.market_numbers.find(&label(0)) else { continue };
-            // Few people are told as half of the least count, whoever they are.
-            let voters = match &rule {
-                None => cell.voters as f64,
-                Some(rule) => rule
-                    .count(cell.voters, cell.fingerprint)
-                    .map_or(rule.size as f64 / 2.0, |count| count as f64),
-            };
             let (age, gender) = (label(1), label(2));
             let key = Cell {
                 market,
@@ -90,16 +81,30 @@ pub fn read(
                 party: parties.code(&label(3)),
                 score: band,
             };
-            *people.entry(key).or_default() += voters;
-            by_market[market as usize] += voters;
-            *by_age_sex.entry((age, gender)).or_default() += voters;
-            if votes {
-                let sum = cell.sums.first().copied().unwrap_or_default();
-                let mean = if sum.count > 0 { sum.sum / sum.count as f64 } else { 0.0 };
-                // A mean of many; of few it would tell of one.
-                let mean = if rule.is_some() { mean.round() } else { mean };
-                *worth.entry(key).or_default() += voters * mean / 100.0;
-            }
+            let sum = cell.sums.first().copied().unwrap_or_default();
+            counted.push(Counted {
+                key,
+                age_sex: (age, gender),
+                exact: cell.voters,
+                fingerprint: cell.fingerprint,
+                voters: cell.voters as f64,
+                worth: (sum.sum, sum.count as f64),
+            });
+        }
+    }
+    if let Some(rule) = &rule {
+        blur(&mut counted, rule, tv.markets.len());
+    }
+    let mut people: HashMap<Cell, f64> = HashMap::new();
+    let mut worth: HashMap<Cell, f64> = HashMap::new();
+    let mut by_market = vec![0.0; tv.markets.len()];
+    let mut by_age_sex: HashMap<(String, String), f64> = HashMap::new();
+    for of in counted.into_iter().filter(|of| of.voters > 0.0) {
+        *people.entry(of.key).or_default() += of.voters;
+        by_market[of.key.market as usize] += of.voters;
+        *by_age_sex.entry(of.age_sex).or_default() += of.voters;
+        if votes && of.worth.1 > 0.0 {
+            *worth.entry(of.key).or_default() += of.voters * of.worth.0 / of.worth.1 / 100.0;
         }
     }
     let voters: f64 = by_market.iter().sum();
@@ -117,6 +122,53 @@ pub fn read(
         people: spread(&panel, &people),
         votes: votes.then(|| spread(&panel, &worth)),
     })
+}
+
+/// Voters who are alike, as they are counted.
+struct Counted {
+    key: Cell,
+    age_sex: (String, String),
+    exact: u64,
+    fingerprint: u64,
+    /// As many as are told.
+    voters: f64,
+    /// Sum of the score, and of how many.
+    worth: (f64, f64),
+}
+
+/// What a caller without a right to persons may be told: nothing of markets with few people; of cells with few people those
+/// of a market together, shared out evenly; other counts rounded at random. The score's mean is that of the market.
+fn blur(counted: &mut [Counted], rule: &Disclosure, markets: usize) {
+    #[derive(Clone, Copy, Default)]
+    struct Of {
+        exact: u64,
+        few: u64,
+        cells: u64,
+        who: u64,
+        worth: (f64, f64),
+    }
+    let mut of = vec![Of::default(); markets];
+    for cell in counted.iter() {
+        let of = &mut of[cell.key.market as usize];
+        of.exact += cell.exact;
+        of.worth = (of.worth.0 + cell.worth.0, of.worth.1 + cell.worth.1);
+        if cell.exact < rule.size {
+            of.few += cell.exact;
+            of.cells += 1;
+            of.who = of.who.wrapping_add(cell.fingerprint);
+        }
+    }
+    for cell in counted.iter_mut() {
+        let of = &of[cell.key.market as usize];
+        let told = match (of.exact < rule.size, cell.exact < rule.size) {
+            (true, _) => None,
+            (_, false) => rule.count(cell.exact, cell.fingerprint).map(|count| count as f64),
+            (_, true) => rule.count(of.few, of.who).map(|count| count as f64 / of.cells as f64),
+        };
+        cell.voters = told.unwrap_or(0.0);
+        let mean = if of.worth.1 > 0.0 { (of.worth.0 / of.worth.1).round() } else { 0.0 };
+        cell.worth = (mean, 1.0);
+    }
 }
 
 /// The panel, with the score bands of those who are matched to the voter file.

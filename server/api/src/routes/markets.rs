@@ -81,8 +81,9 @@ pub async fn report(
         let (districts, voters) = districts(&engine, &serving, &caller, &code, &filter)?;
         let mut report =
             json!({"release": serving.release.id, "market": market, "voters": voters, "districts": districts});
-        // Without an inventory, or people who are watched, there is nothing to say of spots.
-        if serving.copy.tv_inventories()?.rows() > 0 {
+        // Without an inventory there is nothing to say of spots, nor where there are several and none is named.
+        let inventories = serving.copy.tv_inventories()?.rows();
+        if inventories == 1 || params.inventory.is_some() {
             spots(&engine, &serving, &caller, &code, &filter, &params, &mut report)?;
         }
         Ok(report)

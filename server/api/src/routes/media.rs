@@ -359,11 +359,13 @@ pub async fn airings(
             held[2] += buy["cost"].as_f64().unwrap_or(0.0);
         }
         let from = plan.request.from.clone().or_else(|| weeks.iter().min().cloned());
-        let to = plan.request.to.clone().or_else(|| weeks.iter().max().cloned());
-        if let (Some(from), Some(to)) = (from, to) {
-            // The last week goes to its Sunday.
-            let last = chrono::NaiveDate::parse_from_str(&to, "%Y-%m-%d").map_err(ApiError::internal)?;
-            let last = (last + chrono::Days::new(6)).to_string();
+        // The last week goes to its Sunday.
+        let sunday = |monday: &String| {
+            let monday = chrono::NaiveDate::parse_from_str(monday, "%Y-%m-%d").ok()?;
+            Some((monday + chrono::Days::new(6)).to_string())
+        };
+        let to = plan.request.to.clone().or_else(|| weeks.iter().max().and_then(sunday));
+        if let (Some(from), Some(last)) = (from, to) {
             let answer = serving.copy.tv_airings(&from, &last)?;
             let columns = ["market_id", "station", "programme", "week"].map(|name| answer.texts(name));
             let (spots, billed) = (answer.integers("spots"), answer.doubles("billed"));

@@ -244,7 +244,7 @@ fn csv_of(cut: &Cut, stops: &[ListedStop]) -> Result<Vec<u8>, ApiError> {
 }
 
 /// A text that no spreadsheet takes for a formula.
-fn safe(text: &str) -> String {
+pub fn safe(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_string() }
 }
 
