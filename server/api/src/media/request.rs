@@ -129,6 +129,9 @@ impl PlanRequest {
         if self.from.is_some() && self.to.is_some() && self.from > self.to {
             return wrong("/from is after /to");
         }
+        if self.seconds.is_some_and(|seconds| !(5..=600).contains(&seconds)) {
+            return wrong("/seconds is 5 to 600");
+        }
         let bounds = self.markets.values().flat_map(|bounds| [bounds.least, bounds.most]).flatten();
         let most = self.stations.values().chain(self.dayparts.values()).map(|most| most.most);
         if !bounds.chain(most).all(money) {

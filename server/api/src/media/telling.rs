@@ -268,7 +268,9 @@ pub fn svg(plan: &Value) -> String {
         .map(|point| [point["spent"].as_f64().unwrap_or(0.0), point["value"].as_f64().unwrap_or(0.0)])
         .collect();
     let most = |axis: usize| points.iter().map(|point| point[axis]).fold(1.0, f64::max);
-    let (wide, high) = (most(0), most(1) * 1.05);
+    let (steps_wide, steps_high) = (round_step(most(0)), round_step(most(1)));
+    let wide = (most(0) / steps_wide).ceil() * steps_wide;
+    let high = (most(1) / steps_high).ceil() * steps_high;
     let at = |[money, value]: [f64; 2]| [70.0 + money / wide * 560.0, 330.0 - value / high * 290.0];
     let line: Vec<String> =
         points.iter().map(|point| at(*point)).map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
@@ -276,42 +278,51 @@ pub fn svg(plan: &Value) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 660 380\" role=\"img\" font-family=\"system-ui, sans-serif\" font-size=\"12\"><title>What the budget reaches</title><rect width=\"660\" height=\"380\" fill=\"#fff\"/>",
     );
     let objective = if plan["objective"] == "votes" { "votes moved" } else { "people reached" };
-    for step in 0..=4 {
-        let part = f64::from(step) / 4.0;
-        let ([x, _], [_, y]) = (at([wide * part, 0.0]), at([0.0, high * part]));
+    for step in 0..=(high / steps_high).round() as u32 {
+        let value = f64::from(step) * steps_high;
+        let [_, y] = at([0.0, value]);
         out += &format!(
-            "<path d=\"M70 {y:.1}H630\" stroke=\"#ddd\"/><text x=\"64\" y=\"{:.1}\" text-anchor=\"end\">{}</text><text x=\"{x:.1}\" y=\"348\" text-anchor=\"middle\">${}</text>",
+            "<path d=\"M70 {y:.1}H630\" stroke=\"#ddd\"/><text x=\"64\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             y + 4.0,
-            thousands(high * part),
-            thousands(wide * part)
+            thousands(value)
         );
+    }
+    for step in 0..=(wide / steps_wide).round() as u32 {
+        let money = f64::from(step) * steps_wide;
+        let [x, _] = at([money, 0.0]);
+        out += &format!("<text x=\"{x:.1}\" y=\"348\" text-anchor=\"middle\">${}</text>", thousands(money));
     }
     out += &format!(
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#0a3a8a\" stroke-width=\"2.5\"/>",
         line.join(" ")
     );
-    let [x, y] = at([plan["spent"].as_f64().unwrap_or(0.0), plan["value"].as_f64().unwrap_or(0.0)]);
-    out += &format!(
-        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"#0a3a8a\"/><text x=\"{:.1}\" y=\"{:.1}\">this plan</text>",
-        x - 8.0,
-        y - 12.0
-    );
-    let usual = &plan["by_age_and_sex"];
-    if let (Some(money), Some(reached), Some(group)) =
-        (usual["spent"].as_f64(), usual["reached"].as_f64(), usual["group"].as_str())
-        && plan["objective"] != "votes"
-    {
-        let [x, y] = at([money, reached]);
+    // Below the curve and to the right there is nothing else; near the right edge the words end there.
+    let mut mark = |place: [f64; 2], down: f64, colour: &str, words: &str| {
+        let [x, y] = at(place);
+        let (beside, anchor) = if x > 480.0 { (x + 4.0, "end") } else { (x + 9.0, "start") };
         out += &format!(
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"#b00020\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">bought for {group}</text>",
-            x - 10.0,
-            y + 16.0
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"{colour}\"/><text x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{words}</text>",
+            y + down
         );
+    };
+    let number = |value: &Value| value.as_f64().unwrap_or(0.0);
+    mark([number(&plan["spent"]), number(&plan["value"])], 14.0, "#0a3a8a", "this plan");
+    let usual = &plan["by_age_and_sex"];
+    if let (Some(group), false) = (usual["group"].as_str(), plan["objective"] == "votes") {
+        let words = format!("bought for {group}");
+        mark([number(&usual["spent"]), number(&usual["reached"])], 30.0, "#b00020", &words);
     }
     out += &format!(
         "<text x=\"70\" y=\"24\" font-weight=\"700\">{objective} by budget</text><text x=\"350\" y=\"370\" text-anchor=\"middle\">dollars</text></svg>"
     );
     out
+}
+
+/// A step of 1, 2 or 5 times a power of ten, of which four or so make up a length.
+fn round_step(length: f64) -> f64 {
+    let rough = length.max(1.0) / 4.0;
+    let power = 10f64.powf(rough.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|step| *step >= rough).unwrap_or(rough)
 }
 
 fn thousands(value: f64) -> String {

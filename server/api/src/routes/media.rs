@@ -117,6 +117,7 @@ fn one_of(app: &App, caller: &Caller, id: &str) -> Result<Stored, ApiError> {
     responses(
         (status = 202, body = JobState, description = "a job; its result names the plan"),
         (status = 400, body = Problem),
+        (status = 409, body = Problem, description = "the idempotency key came with another body before"),
         (status = 422, body = Problem, description = "limits that clash, by name, or nothing on offer")
     )
 )]
