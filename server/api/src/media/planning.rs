@@ -11,7 +11,6 @@ use bellwether_media::plan::{Plan, plan};
 use serde_json::{Value, json};
 
 use crate::access::Caller;
-use crate::app::App;
 use crate::error::ApiError;
 use crate::grouping;
 use crate::media::age_sex;
@@ -27,7 +26,6 @@ const MOST_WORK: usize = 100_000_000;
 
 /// Plans and tells of it. `before` are spots by offer of an earlier plan; with them it is quicker, and nothing is compared.
 pub fn make(
-    app: &App,
     serving: &Serving,
     caller: &Caller,
     prepared: &Prepared,
@@ -66,7 +64,7 @@ pub fn make(
     };
     let usual = match before {
         Some(_) => Value::Null,
-        None => usual_way(app, serving, caller, prepared, tv, &found)?,
+        None => usual_way(serving, caller, prepared, tv, &found)?,
     };
     if !go_on(0.95) {
         return Err(ApiError::conflict("cancelled"));
@@ -87,7 +85,6 @@ fn spent(offers: &[Offer], units: &[u32]) -> f64 {
 /// The same money spent for the group of an age and a sex that fits the universe best, by the same method, as far as it
 /// reaches the universe.
 fn usual_way(
-    app: &App,
     serving: &Serving,
     caller: &Caller,
     prepared: &Prepared,
@@ -122,7 +119,6 @@ fn usual_way(
         prepared.universe.votes.as_ref().map(
             |_| json!({"plan": whole(value(&found.units)), "by_age_and_sex": whole(value(&usual.units))}),
         );
-    let _ = app;
     Ok(json!({
         "group": group,
         "spent": cents(usual.spent),

@@ -152,7 +152,7 @@ pub async fn start(
                     progress.bytes.store((share * 1000.0) as u64, Ordering::Relaxed);
                     !progress.cancelled.load(Ordering::Relaxed)
                 };
-                let plan = make(&worker, &serving, &who, &prepared, None, &mut go_on)?;
+                let plan = make(&serving, &who, &prepared, None, &mut go_on)?;
                 let kept = keep(&worker, &serving, &who, request, filter, plan)?;
                 Ok(summary(&kept))
             })
@@ -307,7 +307,7 @@ pub async fn replan(
                 start[at] = taken as u32;
             }
         }
-        let plan = make(&engine, &serving, &caller, &prepared, Some(&start), &mut |_| true)?;
+        let plan = make(&serving, &caller, &prepared, Some(&start), &mut |_| true)?;
         let kept = match change.keep {
             true => Some(keep(&engine, &serving, &caller, request, filter, plan.clone())?),
             false => None,
