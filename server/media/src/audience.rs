@@ -177,6 +177,12 @@ impl Audience {
         &self.seen[self.starts[programme as usize] as usize..self.starts[programme as usize + 1] as usize]
     }
 
+    /// Exposures of one spot of a programme.
+    pub fn impressions(&self, programme: u32) -> f64 {
+        let one = |(person, chance): &(u32, f32)| self.weights[*person as usize] * f64::from(*chance);
+        self.of(programme).iter().map(one).sum()
+    }
+
     /// How many of the universe live in every market.
     pub fn universe(&self, markets: usize) -> Vec<f64> {
         let mut universe = vec![0.0; markets];

@@ -1,253 +1,412 @@
 //! A bound that no plan is above: what could be reached if parts of spots could be bought.
 //!
-//! Reach is concave in the amounts that are bought, so it lies below its tangent anywhere; and for any price of money, the best
-//! amounts at that price, with what is left of the budget at that price, are no less than the best within the budget
-//! (Lagrange). Both hold for whatever amounts and price are tried: good ones only make the bound tight.
+//! Reach is concave in the amounts that are bought, so it lies below its tangent anywhere; and for any prices of money and of
+//! the other limits, the best amounts at those prices, with what the limits leave at their prices, are no less than the best
+//! within the limits (Lagrange). Both hold for whatever amounts and prices are tried: good ones only make the bound tight. The
+//! prices go where the limits are just kept to, each by steps of its own that grow while it goes one way and shrink when it
+//! turns (Rprop: Riedmiller and Braun, 1993).
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
 use crate::audience::Audience;
-use crate::offers::{Limits, Offer};
-use crate::state::Bar;
+use crate::offers::{Limit, Limits, Offer};
 
-/// Rounds over the programmes of a market at one price, and how often the price is mended.
+/// Rounds over the programmes of a market at one price, and how often prices are mended: with limits beside the budget more.
 const ROUNDS: usize = 25;
 const PRICES: usize = 14;
+const PRICES_OF_LIMITS: usize = 40;
+/// Steps of a market's own price towards its least or most.
+const MARKET_STEPS: usize = 12;
+/// How near to the plan is near enough, and how little the price of money may still be off.
+const NEAR: f64 = 1e-5;
+const SETTLED: f64 = 1.000_1;
 
-/// A programme of a market with its offers, the cheapest first.
+/// What no plan is above, and what keeping to the limits costs there.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bound {
+    /// People of the universe that no plan reaches more of.
+    pub most: f64,
+    /// People that a dollar more reaches.
+    pub price: f64,
+    /// People that a dollar more of a limit reaches, where the money for it comes from elsewhere; of frequency, an exposure more
+    /// on the average of the market's universe. The least amounts of markets have prices below nothing.
+    pub prices: BTreeMap<Limit, f64>,
+}
+
+/// A programme of a market with its offers.
 struct Shelf {
-    programme: u32,
-    /// Price, what a dollar costs beside the price of money, and units.
     offers: Vec<Part>,
     bought: f64,
+    /// Who watches: place among the market's people, rate at which not having seen it fades, weight.
+    watchers: Vec<(u32, f64, f64)>,
 }
 
 /// Spots of one price.
 #[derive(Clone, Copy)]
 struct Part {
     price: f64,
-    extra: f64,
     units: f64,
+    /// Exposures on the average of the universe, where they are limited.
+    exposure: f64,
+    /// Places of the prices of its station, daypart and week; [`NONE`] without a limit.
+    priced: [u32; 3],
 }
 
-/// People of the universe that no plan reaches more of.
-///
-/// `price` is a guess of what the last dollar reaches, `prices` what keeping to stations and dayparts costs: any are as good
-/// for a bound as any. Limits of frequency are left out, which leaves the bound one.
+const NONE: u32 = u32::MAX;
+
+impl Part {
+    /// What a spot costs at the prices, beside what its market's money costs.
+    fn beside(&self, prices: &[f64]) -> f64 {
+        let of = |at: usize| prices.get(self.priced[at] as usize).copied().unwrap_or(0.0);
+        (of(0) + of(1)) * self.price + of(2) * self.exposure
+    }
+}
+
+/// Markets with what they have and what their own limits leave.
+struct Market {
+    shelves: Vec<Shelf>,
+    weights: Vec<f64>,
+    least: f64,
+    most: f64,
+}
+
+/// What is found of a market at some prices.
+#[derive(Default)]
+struct Found {
+    /// Reach less what everything costs, and what is spent.
+    value: f64,
+    spent: f64,
+    /// Use of limits, by place.
+    uses: Vec<(u32, f64)>,
+    /// The price of the market's own least or most.
+    own: f64,
+}
+
+/// A limit with a price.
+struct Priced {
+    limit: Limit,
+    /// What is left of it.
+    left: f64,
+    price: f64,
+    step: f64,
+    /// Which way it went.
+    way: f64,
+}
+
+impl Priced {
+    fn mend(&mut self, used: f64) {
+        let way = if used > self.left { 1.0 } else { -1.0 };
+        if way < 0.0 && self.price <= 0.0 {
+            self.way = 0.0;
+            return;
+        }
+        self.step *= if self.way == way { 1.3 } else { 0.5 };
+        self.way = way;
+        self.price = (self.price + way * self.step).max(0.0);
+    }
+}
+
+/// A bound over all plans. Units by offer of a plan, and what its last dollar reached, only say where to begin: any are as good
+/// for a bound. Time grows with the watchers of all programmes, and with what is left between the plan and the bound.
 pub fn bound(
     audience: &Audience,
     offers: &[Offer],
     limits: &Limits,
-    price: f64,
-    prices: &BTreeMap<(Bar, u32), f64>,
-) -> f64 {
-    let of = |bar: Bar, number: u32| prices.get(&(bar, number)).copied().unwrap_or(0.0).max(0.0);
-    let extra = |offer: &Offer| of(Bar::Station, offer.station) + of(Bar::Daypart, offer.daypart);
-    // What can never be bought.
-    let shut = |offer: &Offer| {
-        let most =
-            limits.station_most[offer.station as usize].min(limits.daypart_most[offer.daypart as usize]);
-        offer.price > most + 1e-6
+    (units, reached, price): (&[u32], f64, f64),
+) -> Bound {
+    let begins = price.max(1e-12);
+    let mut money = Priced {
+        limit: Limit::Budget,
+        left: limits.budget - offers.iter().map(Offer::paid).sum::<f64>(),
+        price: begins,
+        step: begins * 0.2,
+        way: 0.0,
     };
-    // What the limits leave, at their prices.
-    let mut limited = 0.0;
-    for ((bar, number), price) in prices.iter().filter(|(_, price)| **price > 0.0) {
-        let (most, own): (f64, fn(&Offer) -> u32) = match bar {
-            Bar::Station => (limits.station_most[*number as usize], |offer| offer.station),
-            Bar::Daypart => (limits.daypart_most[*number as usize], |offer| offer.daypart),
-            _ => continue,
-        };
-        let bought = offers.iter().filter(|offer| own(offer) == *number);
-        let bought: f64 = bought.map(|offer| f64::from(offer.bought) * offer.price).sum();
-        limited += price * (most - bought).max(0.0);
+    let mut priced = limits_with_prices(offers, limits, begins);
+    let markets = markets_of(audience, offers, limits, &priced);
+    let mut amounts = amounts_of(offers, units, limits.market_most.len());
+    let mut best = Bound { most: audience.weights.iter().sum(), price, ..Bound::default() };
+    let (mut low, mut high): (Option<f64>, Option<f64>) = (None, None);
+    for round in 0..if priced.is_empty() { PRICES } else { PRICES_OF_LIMITS } {
+        let prices: Vec<f64> = priced.iter().map(|priced| priced.price).collect();
+        let found: Vec<Found> = markets
+            .par_iter()
+            .zip(&mut amounts)
+            .map(|(market, amounts)| of_market(market, money.price, &prices, amounts))
+            .collect();
+        let mut above = money.price * money.left;
+        above += priced.iter().map(|priced| priced.price * priced.left).sum::<f64>();
+        above += found.iter().map(|found| found.value).sum::<f64>();
+        if above < best.most || round == 0 {
+            let of_limits = priced.iter().map(|priced| (priced.limit, priced.price));
+            let of_markets = found.iter().enumerate().map(|(at, found)| match found.own < 0.0 {
+                true => (Limit::MarketLeast(at as u32), found.own),
+                false => (Limit::MarketMost(at as u32), found.own),
+            });
+            let prices = of_limits.chain(of_markets).filter(|(_, price)| *price != 0.0).collect();
+            best = Bound { most: best.most.min(above), price: money.price, prices };
+        }
+        if best.most <= reached * (1.0 + NEAR) {
+            break;
+        }
+        let spends: f64 = found.iter().map(|found| found.spent).sum();
+        if priced.is_empty() {
+            // Towards the price at which just the budget is spent.
+            if spends > money.left { low = Some(money.price) } else { high = Some(money.price) }
+            money.price = match (low, high) {
+                (Some(low), Some(high)) if high / low < SETTLED => break,
+                (Some(low), Some(high)) => (low * high).sqrt(),
+                (Some(low), None) => low * 1.1,
+                (None, Some(high)) => high / 1.1,
+                (None, None) => break,
+            };
+            continue;
+        }
+        let mut uses = vec![0.0; priced.len()];
+        let of_all = found.iter().flat_map(|found| &found.uses);
+        of_all.for_each(|(at, used)| uses[*at as usize] += used);
+        priced.iter_mut().zip(uses).for_each(|(priced, used)| priced.mend(used));
+        money.mend(spends);
+        money.price = money.price.max(1e-12);
     }
-    let markets = limits.market_most.len();
-    let mut shelves: Vec<Vec<Shelf>> = (0..markets).map(|_| Vec::new()).collect();
-    let mut order: Vec<u32> = (0..offers.len() as u32).collect();
-    order.sort_by(|one, other| {
-        let (one, other) = (&offers[*one as usize], &offers[*other as usize]);
-        (one.market, one.programme)
-            .cmp(&(other.market, other.programme))
-            .then(one.price.total_cmp(&other.price))
+    best
+}
+
+/// Limits beside the budget and those of markets, their prices still nothing. `money` is about the price of money.
+fn limits_with_prices(offers: &[Offer], limits: &Limits, money: f64) -> Vec<Priced> {
+    let mut left: BTreeMap<Limit, f64> = BTreeMap::new();
+    let mut usual: BTreeMap<Limit, (f64, f64)> = BTreeMap::new();
+    for offer in offers {
+        for (limit, most, of_spot) in limited(offer, limits).into_iter().flatten() {
+            *left.entry(limit).or_insert(most) -= f64::from(offer.bought) * of_spot;
+            let held = usual.entry(limit).or_default();
+            *held = (held.0 + offer.price, held.1 + of_spot);
+        }
+    }
+    let with_price = |(limit, left): (Limit, f64)| {
+        // A part of the price of its spots' money, for one of it.
+        let (dollars, of_it) = usual[&limit];
+        let step = (0.2 * money * dollars / of_it.max(1e-12)).max(1e-12);
+        Priced { limit, left: left.max(0.0), price: 0.0, step, way: 0.0 }
+    };
+    left.into_iter().map(with_price).collect()
+}
+
+/// The limits of a spot's station, daypart and week: how much there is, and how much of it a spot takes.
+fn limited(offer: &Offer, limits: &Limits) -> [Option<(Limit, f64, f64)>; 3] {
+    let money = |limit: Limit, most: f64| most.is_finite().then_some((limit, most, offer.price));
+    let often = limits.frequency.as_ref().map(|frequency| {
+        let limit = Limit::Frequency(offer.market, offer.week);
+        (limit, frequency.most, frequency.of_spot[offer.programme as usize])
     });
-    for at in order {
+    [
+        money(Limit::Station(offer.station), limits.station_most[offer.station as usize]),
+        money(Limit::Daypart(offer.daypart), limits.daypart_most[offer.daypart as usize]),
+        often,
+    ]
+}
+
+fn markets_of(audience: &Audience, offers: &[Offer], limits: &Limits, priced: &[Priced]) -> Vec<Market> {
+    let count = limits.market_most.len();
+    let mut weights: Vec<Vec<f64>> = vec![Vec::new(); count];
+    let mut place = vec![0u32; audience.weights.len()];
+    for (person, market) in audience.markets.iter().enumerate() {
+        place[person] = weights[*market as usize].len() as u32;
+        weights[*market as usize].push(audience.weights[person]);
+    }
+    let place_of = |limit: Limit| {
+        priced.binary_search_by(|held| held.limit.cmp(&limit)).map_or(NONE, |at| at as u32)
+    };
+    let mut spent = vec![0.0; count];
+    offers.iter().for_each(|offer| spent[offer.market as usize] += offer.paid());
+    let mut markets: Vec<Market> = weights
+        .into_iter()
+        .enumerate()
+        .map(|(at, weights)| Market {
+            shelves: Vec::new(),
+            weights,
+            least: (limits.market_least[at] - spent[at]).max(0.0),
+            most: (limits.market_most[at] - spent[at]).max(0.0),
+        })
+        .collect();
+    let mut held = 0;
+    for at in by_programme(offers) {
         let offer = &offers[at as usize];
-        let list = &mut shelves[offer.market as usize];
-        if list.last().is_none_or(|shelf| shelf.programme != offer.programme) {
-            list.push(Shelf { programme: offer.programme, offers: Vec::new(), bought: 0.0 });
+        let list = &mut markets[offer.market as usize].shelves;
+        if list.is_empty() || held != offer.programme {
+            let one = |(person, chance): &(u32, f32)| {
+                let weight = audience.weights[*person as usize];
+                (place[*person as usize], -(1.0 - f64::from(*chance)).ln(), weight)
+            };
+            let watchers = audience.of(offer.programme).iter().map(one);
+            // Whoever watches from another market is nobody of this one.
+            let own = watchers.zip(audience.of(offer.programme)).filter(|((.., weight), (person, _))| {
+                *weight > 0.0 && audience.markets[*person as usize] == offer.market
+            });
+            let watchers = own.map(|(one, _)| one).collect();
+            list.push(Shelf { offers: Vec::new(), bought: 0.0, watchers });
+            held = offer.programme;
         }
         let shelf = list.last_mut().expect("a shelf was just put there");
-        let units = if shut(offer) { 0.0 } else { f64::from(offer.units - offer.bought) };
-        shelf.offers.push(Part { price: offer.price, extra: extra(offer), units });
+        let parts = limited(offer, limits);
+        // What can never be bought.
+        let shut = parts.iter().flatten().any(|(_, most, of_spot)| *of_spot > most + 1e-6);
+        let units = if shut { 0.0 } else { f64::from(offer.units - offer.bought) };
+        let priced = parts.map(|part| part.map_or(NONE, |(limit, ..)| place_of(limit)));
+        let exposure = parts[2].map_or(0.0, |(_, _, of_spot)| of_spot);
+        shelf.offers.push(Part { price: offer.price, units, exposure, priced });
         shelf.bought += f64::from(offer.bought);
     }
-    let bought: f64 = offers.iter().map(|offer| f64::from(offer.bought) * offer.price).sum();
-    let spent_in = |market: usize| -> f64 {
-        let own = offers.iter().filter(|offer| offer.market as usize == market && offer.bought > 0);
-        own.map(|offer| f64::from(offer.bought) * offer.price).sum()
+    markets
+}
+
+/// Offers in the order of shelves: market, programme, the cheapest first.
+fn by_programme(offers: &[Offer]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..offers.len() as u32).collect();
+    order.par_sort_by(|one, other| {
+        let (one, other) = (&offers[*one as usize], &offers[*other as usize]);
+        let place = |offer: &Offer| (offer.market, offer.programme);
+        place(one).cmp(&place(other)).then(one.price.total_cmp(&other.price))
+    });
+    order
+}
+
+/// A plan's own amounts by shelf, beside what was bought before: there the tangent is nearest.
+fn amounts_of(offers: &[Offer], units: &[u32], markets: usize) -> Vec<Vec<f64>> {
+    let mut amounts: Vec<Vec<f64>> = vec![Vec::new(); markets];
+    let mut held = None;
+    for at in by_programme(offers) {
+        let offer = &offers[at as usize];
+        let list = &mut amounts[offer.market as usize];
+        if held.replace((offer.market, offer.programme)) != Some((offer.market, offer.programme)) {
+            list.push(0.0);
+        }
+        let last = list.last_mut().expect("an amount was just put there");
+        *last += f64::from(units[at as usize].saturating_sub(offer.bought));
+    }
+    amounts
+}
+
+/// The best of a market at a price of money, its own least and most kept to by a price of its own.
+fn of_market(market: &Market, price: f64, prices: &[f64], amounts: &mut [f64]) -> Found {
+    let first = at_price(market, price, prices, amounts);
+    if first.spent <= market.most && first.spent >= market.least {
+        return first;
+    }
+    // Above the price of money the market spends less, below it more, at last all that there is.
+    let more = first.spent < market.least;
+    let bound = if more { market.least } else { market.most };
+    let mut best = Found { spent: bound, ..first };
+    let (mut low, mut high, mut between) = match more {
+        true => (0.0, price, false),
+        false => (price, price * 4.0, false),
     };
-    let left: Vec<f64> = limits
-        .market_most
-        .iter()
-        .enumerate()
-        .map(|(market, most)| (most - spent_in(market)).max(0.0))
-        .collect();
-    let people = people_of(audience, markets);
-    let mut price = price.max(1e-12);
-    let mut least = f64::INFINITY;
-    let (mut low, mut high): (Option<f64>, Option<f64>) = (None, None);
-    let mut amounts: Vec<Vec<f64>> = shelves.iter().map(|list| vec![0.0; list.len()]).collect();
-    for _ in 0..PRICES {
-        let sums: Vec<(f64, f64)> = shelves
-            .par_iter()
-            .zip(&people)
-            .zip(&left)
-            .zip(&mut amounts)
-            .map(|(((list, own), left), amounts)| of_market(audience, list, own, *left, price, amounts))
-            .collect();
-        let above: f64 = sums.iter().map(|(value, _)| value).sum();
-        let spends: f64 = sums.iter().map(|(_, spent)| spent).sum();
-        let budget = limits.budget - bought;
-        least = least.min(above + price * budget + limited);
-        // Towards the price at which just the budget is spent.
-        if spends > budget {
-            low = Some(price)
-        } else {
-            high = Some(price)
-        }
-        price = match (low, high) {
-            (Some(low), Some(high)) if high / low < 1.000_1 => break,
-            (Some(low), Some(high)) => (low * high).sqrt(),
-            (Some(low), None) => low * 1.5,
-            (None, Some(high)) => high / 1.5,
-            (None, None) => break,
+    for _ in 0..MARKET_STEPS {
+        // Outwards until the bound lies between, then halfway.
+        let tried = match (between, more) {
+            (true, _) => (low + high) / 2.0,
+            (false, true) => low,
+            (false, false) => high,
         };
-    }
-    let whole: f64 = audience.weights.iter().sum();
-    least.min(whole)
-}
-
-fn people_of(audience: &Audience, markets: usize) -> Vec<Vec<u32>> {
-    let mut people = vec![Vec::new(); markets];
-    audience
-        .markets
-        .iter()
-        .enumerate()
-        .for_each(|(person, market)| people[*market as usize].push(person as u32));
-    people
-}
-
-/// What a market reaches at most less the price of its money, and what it spends. The market's own most is kept to by a price
-/// of its own.
-fn of_market(
-    audience: &Audience,
-    list: &[Shelf],
-    own: &[u32],
-    left: f64,
-    price: f64,
-    amounts: &mut [f64],
-) -> (f64, f64) {
-    let (above, spent) = at_price(audience, list, own, price, amounts);
-    if spent <= left {
-        return (above, spent);
-    }
-    let (mut low, mut high) = (price, price * 4.0);
-    let mut best = (above, left);
-    for _ in 0..12 {
-        let middle = (low * high).sqrt();
-        let (value, spent) = at_price(audience, list, own, middle, amounts);
-        let value = value + (middle - price) * left;
-        if value < best.0 {
-            best = (value, left);
+        let found = at_price(market, tried, prices, amounts);
+        let (value, spent) = (found.value + (tried - price) * bound, found.spent);
+        if value < best.value {
+            best = Found { value, spent: bound, uses: found.uses, own: tried - price };
         }
-        if spent > left {
-            low = middle;
-            if high / low < 1.01 {
-                high *= 4.0;
-            }
-        } else {
-            high = middle;
+        match (between, spent > bound) {
+            (true, true) => low = tried,
+            (true, false) => high = tried,
+            (false, above) if above == more => between = true,
+            (false, true) => (low, high) = (high, high * 4.0),
+            (false, false) => (low, high) = (if low == 0.0 { -price } else { low * 4.0 }, low),
         }
     }
     best
 }
 
-/// The tangent's most at a price: reach less money, and about what is spent.
-fn at_price(audience: &Audience, list: &[Shelf], own: &[u32], price: f64, amounts: &mut [f64]) -> (f64, f64) {
-    let place: std::collections::HashMap<u32, u32> =
-        own.iter().enumerate().map(|(at, person)| (*person, at as u32)).collect();
-    // How little of a person is left unseen, as an exponent, so that what is taken back leaves no crumbs.
-    let mut exponent = vec![0.0f64; own.len()];
-    let watchers: Vec<Vec<(u32, f64, f64)>> = list
+/// The tangent's most at a price: reach less money, about what is spent, and what of the limits is used.
+fn at_price(market: &Market, price: f64, prices: &[f64], amounts: &mut [f64]) -> Found {
+    // What is cheap at these prices comes first.
+    let costs = |part: &Part| price * part.price + part.beside(prices);
+    let parts: Vec<Vec<(f64, Part)>> = market
+        .shelves
         .iter()
         .map(|shelf| {
-            let one = |(person, chance): &(u32, f32)| {
-                let weight = audience.weights[*person as usize];
-                place.get(person).map(|at| (*at, -(1.0 - f64::from(*chance)).ln(), weight))
-            };
-            audience.of(shelf.programme).iter().filter_map(one).filter(|(.., weight)| *weight > 0.0).collect()
+            let mut parts: Vec<(f64, Part)> = shelf.offers.iter().map(|part| (costs(part), *part)).collect();
+            parts.sort_by(|one, other| one.0.total_cmp(&other.0));
+            parts
         })
         .collect();
-    for ((shelf, watchers), amount) in list.iter().zip(&watchers).zip(amounts.iter()) {
-        watchers.iter().for_each(|(person, rate, _)| {
-            exponent[*person as usize] += rate * (shelf.bought + amount);
-        });
+    // How little of a person is left unseen, as an exponent, so that what is taken back leaves no crumbs.
+    let mut exponent = vec![0.0f64; market.weights.len()];
+    for (shelf, amount) in market.shelves.iter().zip(amounts.iter()) {
+        let seen = shelf.bought + amount;
+        if seen > 0.0 {
+            shelf.watchers.iter().for_each(|(person, rate, _)| exponent[*person as usize] += rate * seen);
+        }
     }
-    let slope = |watchers: &[(u32, f64, f64)], exponent: &[f64]| -> (f64, f64) {
+    let mut unseen: Vec<f64> = exponent.iter().map(|exponent| (-exponent).exp()).collect();
+    let slope = |watchers: &[(u32, f64, f64)], unseen: &[f64]| -> (f64, f64) {
         watchers.iter().fold((0.0, 0.0), |(first, second), (person, rate, weight)| {
-            let seen = weight * (-exponent[*person as usize]).exp() * rate;
+            let seen = weight * unseen[*person as usize] * rate;
             (first + seen, second + seen * rate)
         })
     };
     for _ in 0..ROUNDS {
         let mut moved = 0.0f64;
-        for ((shelf, watchers), amount) in list.iter().zip(&watchers).zip(amounts.iter_mut()) {
-            let (gain, bends) = slope(watchers, &exponent);
+        for ((shelf, parts), amount) in market.shelves.iter().zip(&parts).zip(amounts.iter_mut()) {
+            let (gain, bends) = slope(&shelf.watchers, &unseen);
             if bends <= 0.0 {
                 continue;
             }
-            let step = step(&shelf.offers, *amount, gain, bends, price);
+            let step = step(parts, *amount, gain, bends);
             if step != 0.0 {
                 *amount += step;
                 moved = moved.max(step.abs());
-                watchers.iter().for_each(|(person, rate, _)| exponent[*person as usize] += rate * step);
+                for (person, rate, _) in &shelf.watchers {
+                    let person = *person as usize;
+                    exponent[person] += rate * step;
+                    unseen[person] = (-exponent[person]).exp();
+                }
             }
         }
         if moved < 1e-4 {
             break;
         }
     }
-    let mut value = 0.0;
-    for (at, person) in own.iter().enumerate() {
-        value += audience.weights[*person as usize] * (1.0 - (-exponent[at]).exp());
-    }
-    let mut spent = 0.0;
-    for ((shelf, watchers), amount) in list.iter().zip(&watchers).zip(amounts.iter()) {
-        let (gain, _) = slope(watchers, &exponent);
-        value -= gain * amount;
+    let reach = market.weights.iter().zip(&unseen).map(|(weight, unseen)| weight * (1.0 - unseen));
+    let mut found = Found { value: reach.sum(), ..Found::default() };
+    for ((shelf, parts), amount) in market.shelves.iter().zip(&parts).zip(amounts.iter()) {
+        let (gain, _) = slope(&shelf.watchers, &unseen);
+        found.value -= gain * amount;
         let mut rest = *amount;
-        for part in &shelf.offers {
-            value += part.units * (gain - (price + part.extra) * part.price).max(0.0);
-            let taken = rest.min(part.units);
-            spent += taken * part.price;
+        for (costs, part) in parts {
+            found.value += part.units * (gain - costs).max(0.0);
+            let taken = rest.clamp(0.0, part.units);
             rest -= taken;
+            if taken > 0.0 {
+                found.spent += taken * part.price;
+                let of = [part.price, part.price, part.exposure];
+                let limited = part.priced.iter().zip(of).filter(|(at, _)| **at != NONE);
+                found.uses.extend(limited.map(|(at, of)| (*at, taken * of)));
+            }
         }
     }
-    (value, spent)
+    found
 }
 
 /// How far to go along a shelf towards the amount at which the next part costs what it gains: a step of Newton's within the
-/// offer that the amount lies in.
-fn step(offers: &[Part], amount: f64, gain: f64, bends: f64, price: f64) -> f64 {
+/// part that the amount lies in. Parts are given with what a spot costs, the cheapest first.
+fn step(parts: &[(f64, Part)], amount: f64, gain: f64, bends: f64) -> f64 {
     let mut begins = 0.0;
-    for part in offers {
-        let (ends, costs) = (begins + part.units, (price + part.extra) * part.price);
-        if amount < ends - 1e-12 && gain > costs {
+    for (costs, part) in parts {
+        let ends = begins + part.units;
+        if amount < ends - 1e-12 && gain > *costs {
             return ((gain - costs) / bends).min(ends - amount);
         }
-        if amount > begins + 1e-12 && amount <= ends + 1e-12 && gain < costs {
+        if amount > begins + 1e-12 && amount <= ends + 1e-12 && gain < *costs {
             return -((costs - gain) / bends).min(amount - begins);
         }
         begins = ends;

@@ -43,10 +43,7 @@ struct Search {
 impl Search {
     fn go(&mut self, state: State, depth: usize) -> Result<(), TooMany> {
         self.left = self.left.checked_sub(1).ok_or(TooMany)?;
-        let least = state.limits.market_least.iter().zip(&state.by_market);
-        if state.reached > self.best * (1.0 + 1e-12)
-            && least.clone().all(|(least, spent)| *spent >= *least - 1e-6)
-        {
+        if state.reached > self.best * (1.0 + 1e-12) && state.has_least() {
             self.best = state.reached;
             self.found = Some(state.units.clone());
         }

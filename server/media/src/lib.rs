@@ -4,8 +4,10 @@
 pub mod allocation;
 pub mod audience;
 pub mod bound;
+pub mod clashes;
 pub mod exact;
 pub mod exposure;
+mod filling;
 pub mod offers;
 pub mod plan;
 pub mod state;

@@ -1,5 +1,7 @@
 //! Spots on offer, and what a plan must keep to.
 
+use crate::audience::Audience;
+
 /// Spots of a programme in one week, at one price.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Offer {
@@ -17,6 +19,50 @@ pub struct Offer {
     pub bought: u32,
 }
 
+impl Offer {
+    /// What its spots that are bought already cost.
+    pub fn paid(&self) -> f64 {
+        f64::from(self.bought) * self.price
+    }
+}
+
+/// Something that a plan keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Limit {
+    Budget,
+    /// Least and most money of a market.
+    MarketLeast(u32),
+    MarketMost(u32),
+    Station(u32),
+    Daypart(u32),
+    /// Exposures in a market in a week.
+    Frequency(u32, u32),
+    /// Spots of an offer.
+    Units(u32),
+}
+
+/// How often a week the voters of a market may see spots, on the average of its universe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frequency {
+    pub most: f64,
+    /// Exposures of one spot on that average, by programme.
+    pub of_spot: Vec<f64>,
+}
+
+impl Frequency {
+    /// For a universe of people, with the market of every programme.
+    pub fn new(most: f64, people: &Audience, market_of: &[u32], markets: usize) -> Frequency {
+        let universe = people.universe(markets);
+        let of_spot = (0..people.programmes() as u32)
+            .map(|programme| {
+                let whole = universe[market_of[programme as usize] as usize];
+                if whole > 0.0 { people.impressions(programme) / whole } else { 0.0 }
+            })
+            .collect();
+        Frequency { most, of_spot }
+    }
+}
+
 /// What a plan must keep to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Limits {
@@ -26,29 +72,7 @@ pub struct Limits {
     pub market_most: Vec<f64>,
     pub station_most: Vec<f64>,
     pub daypart_most: Vec<f64>,
-    /// Most exposures a week, on the average of a market's universe.
-    pub weekly_frequency: Option<f64>,
-}
-
-/// Limits that cannot hold together.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Clash {
-    #[error("the least amounts of the markets are {least:.2} together, and the budget is {budget:.2}")]
-    LeastAboveBudget { least: f64, budget: f64 },
-    #[error("at least {least:.2} is to be spent in market {market}, and at most {most:.2}")]
-    LeastAboveMost { market: u32, least: f64, most: f64 },
-    #[error(
-        "at least {least:.2} is to be spent in market {market}, and the spots that its other limits leave cost {reached:.2}"
-    )]
-    LeastOutOfReach { market: u32, least: f64, reached: f64 },
-    #[error("the spots that are bought already cost {bought:.2}, and the budget is {budget:.2}")]
-    BoughtAboveBudget { bought: f64, budget: f64 },
-    #[error(
-        "the spots that are bought already in market {market} cost {bought:.2}, and at most {most:.2} is to be spent there"
-    )]
-    BoughtAboveMarket { market: u32, bought: f64, most: f64 },
-    #[error("more spots of an offer are bought already than it has: {bought} of {units}")]
-    BoughtAboveUnits { bought: u32, units: u32 },
+    pub frequency: Option<Frequency>,
 }
 
 impl Limits {
@@ -60,42 +84,12 @@ impl Limits {
             market_most: vec![f64::INFINITY; markets],
             station_most: vec![f64::INFINITY; stations],
             daypart_most: vec![f64::INFINITY; dayparts],
-            weekly_frequency: None,
+            frequency: None,
         }
     }
 
-    /// All clashes that can be told from the limits alone.
-    pub fn clashes(&self, offers: &[Offer]) -> Vec<Clash> {
-        let mut clashes = Vec::new();
-        let least: f64 = self.market_least.iter().sum();
-        if least > self.budget {
-            clashes.push(Clash::LeastAboveBudget { least, budget: self.budget });
-        }
-        for (market, (least, most)) in self.market_least.iter().zip(&self.market_most).enumerate() {
-            if least > most {
-                clashes.push(Clash::LeastAboveMost { market: market as u32, least: *least, most: *most });
-            }
-        }
-        let bought: f64 = offers.iter().map(|offer| f64::from(offer.bought) * offer.price).sum();
-        if bought > self.budget {
-            clashes.push(Clash::BoughtAboveBudget { bought, budget: self.budget });
-        }
-        let mut of_market = vec![0.0; self.market_most.len()];
-        offers
-            .iter()
-            .for_each(|offer| of_market[offer.market as usize] += f64::from(offer.bought) * offer.price);
-        for (market, (bought, most)) in of_market.iter().zip(&self.market_most).enumerate() {
-            if *bought > most + 1e-6 {
-                clashes.push(Clash::BoughtAboveMarket {
-                    market: market as u32,
-                    bought: *bought,
-                    most: *most,
-                });
-            }
-        }
-        let above = offers.iter().filter(|offer| offer.bought > offer.units);
-        clashes
-            .extend(above.map(|offer| Clash::BoughtAboveUnits { bought: offer.bought, units: offer.units }));
-        clashes
+    /// Whether a market's least amount, or any, was asked for.
+    pub fn has_least(&self) -> bool {
+        self.market_least.iter().any(|least| *least > 0.0)
     }
 }

@@ -1,15 +1,19 @@
-//! The spots that reach most of a universe for the money.
+//! The spots that reach the most of a universe for the money.
 //!
 //! Reach has falling returns (a spot more gains the less, the more is bought), so the spot that gains most for its price is
 //! bought first, and what was worked out for a spot before is a bound of what it gains now: most are never looked at again
 //! (Minoux, 1978). Then the worst purchases are given back and the money is spent anew as long as that is better. Time grows
 //! with the spots that are bought and the people who watch them.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use crate::audience::Audience;
-use crate::offers::{Clash, Limits, Offer};
-use crate::state::{Bar, State};
+use crate::bound::{Bound, bound};
+use crate::clashes::{Clash, clashes, flow};
+use crate::exact::{TooMany, better};
+use crate::filling::{Market, by_guide, by_price, exchange, fill, take_up};
+use crate::offers::{Limit, Limits, Offer};
+use crate::state::State;
 
 /// A plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,127 +27,164 @@ pub struct Plan {
     pub curve: Vec<[f64; 2]>,
     /// People that the next dollar reaches.
     pub price: f64,
-    /// People that a dollar more of a limit reaches, by the limit and its number: what it costs to keep to it.
-    pub prices: BTreeMap<(Bar, u32), f64>,
+}
+
+/// A plan, and how good it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Solution {
+    pub plan: Plan,
+    /// What no plan is above, and what the limits cost.
+    pub bound: Bound,
+    /// Every choice was looked at: there is no better plan.
+    pub proven: bool,
+}
+
+impl Solution {
+    /// No plan reaches more.
+    pub fn most(&self) -> f64 {
+        if self.proven { self.plan.reached } else { self.bound.most.max(self.plan.reached) }
+    }
 }
 
 /// Points of the curve, and how far beyond the budget it goes.
 const POINTS: usize = 60;
 const BEYOND: f64 = 1.1;
-/// How often purchases are given back and the money spent anew, and how many at a time; fewer where there is much to look at.
+/// How often purchases are given back and the money spent anew, from nothing and from an earlier plan, which was exchanged
+/// before.
 const EXCHANGES: usize = 400;
-const LOOKED_AT: usize = 100_000_000;
-/// The same where a plan is made from an earlier one, which was exchanged before.
 const EXCHANGES_AGAIN: usize = 12;
-const AT_ONCE: [usize; 3] = [1, 2, 3];
+/// Distance to the bound from which plans are made anew by the prices of all limits, and how often.
+const WIDE: f64 = 2e-4;
+const GUIDED: usize = 3;
+/// Inventories up to so many free spots are searched through whole, as far as so many choices suffice, each of which holds
+/// what everybody saw of it.
+const FEW_SPOTS: u64 = 60;
+const CHOICES: usize = 200_000;
+const MOST_WORK: usize = 100_000_000;
 
-/// A programme's offers, the cheapest first.
-struct Shelf {
-    offers: Vec<u32>,
-}
-
-/// What may be bought, by programme.
-struct Market<'a> {
-    shelves: Vec<Shelf>,
-    offers: &'a [Offer],
-    /// The least price: with less money left nothing can be bought.
-    cheapest: f64,
-}
-
-impl<'a> Market<'a> {
-    fn new(audience: &Audience, offers: &'a [Offer]) -> Market<'a> {
-        let mut shelves: Vec<Shelf> =
-            (0..audience.programmes()).map(|_| Shelf { offers: Vec::new() }).collect();
-        for (at, offer) in offers.iter().enumerate() {
-            shelves[offer.programme as usize].offers.push(at as u32);
-        }
-        for shelf in &mut shelves {
-            shelf.offers.sort_by(|one, other| {
-                let price = |at: u32| offers[at as usize].price;
-                price(*one).total_cmp(&price(*other)).then(one.cmp(other))
-            });
-        }
-        let cheapest = offers.iter().map(|offer| offer.price).fold(f64::INFINITY, f64::min);
-        Market { shelves, offers, cheapest }
+/// The best plan that is found, with a bound that none is above, from nothing or from an earlier plan's units. `go_on` is told
+/// the share of the work that is done; none where it says to stop.
+///
+/// All clashes of the limits are told together where there are any.
+pub fn solve(
+    audience: &Audience,
+    offers: &[Offer],
+    limits: &Limits,
+    before: Option<&[u32]>,
+    go_on: &mut dyn FnMut(f64) -> bool,
+) -> Result<Option<Solution>, Vec<Clash>> {
+    let mut found = plan(audience, offers, limits, before, &mut |share| go_on(share * 0.7));
+    if found.is_err() && before.is_some() {
+        // What was bought before may stand in the way of what is wanted now.
+        found = plan(audience, offers, limits, None, &mut |share| go_on(share * 0.7));
     }
-}
-
-/// A candidate: what it gains for its price, as bits, so that it has an order; the programme; the market's changes then.
-type Candidate = (u64, std::cmp::Reverse<u32>, u64);
-
-/// Buys what gains most for its price until nothing fits. `only` names the market in which to buy, and how much is enough.
-/// `noted` hears of every purchase, and of what could not be bought for a limit.
-fn fill(
-    state: &mut State,
-    market: &Market,
-    only: Option<(u32, f64)>,
-    noted: &mut dyn FnMut(&State, f64),
-    barred: &mut dyn FnMut(Bar, &Offer, f64),
-) {
-    let spent_up = |state: &State| state.spent + market.cheapest > state.limits.budget + 1e-6;
-    if spent_up(state) {
-        return;
-    }
-    let mut heap: BinaryHeap<Candidate> = BinaryHeap::new();
-    // The place on its shelf of the cheapest offer that may still be bought, by programme.
-    let mut next: Vec<u32> = vec![0; market.shelves.len()];
-    let wanted = |offer: &Offer| only.is_none_or(|(market, _)| offer.market == market);
-    let rate = |state: &State, programme: u32, at: u32| -> f64 {
-        state.gain(programme) / market.offers[at as usize].price.max(1e-9)
+    let mut proven = false;
+    let free: u64 = offers.iter().map(|offer| u64::from(offer.units.saturating_sub(offer.bought))).sum();
+    let between = |clashes: &Vec<Clash>| {
+        clashes.iter().all(|clash| matches!(clash, Clash::LeastBetweenSpots { .. }))
     };
-    for (programme, shelf) in market.shelves.iter().enumerate() {
-        if let Some(first) = shelf.offers.first().filter(|at| wanted(&market.offers[**at as usize])) {
-            let programme = programme as u32;
-            let changes = state.changes[market.offers[*first as usize].market as usize];
-            let rate = rate(state, programme, *first);
-            if rate > 0.0 {
-                heap.push((rate.to_bits(), std::cmp::Reverse(programme), changes));
+    if free <= FEW_SPOTS && found.as_ref().err().is_none_or(between) {
+        // Nothing at all is a plan where nothing is bought: an amount below none lets any through that has its least.
+        let reached = found.as_ref().map_or(-1.0, |plan| plan.reached);
+        let choices = CHOICES.min(MOST_WORK / audience.weights.len().max(1));
+        match better(audience, offers, limits, reached, choices) {
+            Ok(None) => proven = true,
+            Ok(Some(units)) => {
+                let mut state = State::new(audience, offers, limits);
+                state.take(&units);
+                let (curve, price) = found.map_or((Vec::new(), 0.0), |plan| (plan.curve, plan.price));
+                (found, proven) = (Ok(finished(state, curve, price)), true);
             }
+            Err(TooMany) => {}
         }
     }
-    while let Some((held, std::cmp::Reverse(programme), seen)) = heap.pop() {
-        let shelf = &market.shelves[programme as usize];
-        let Some(at) = shelf.offers.get(next[programme as usize] as usize).copied() else { continue };
-        let offer = &market.offers[at as usize];
-        let changes = state.changes[offer.market as usize];
-        if changes != seen {
-            let now = rate(state, programme, at).to_bits();
-            if heap.peek().is_some_and(|(other, ..)| now < *other) {
-                heap.push((now, std::cmp::Reverse(programme), changes));
-                continue;
-            }
+    let mut plan = found?;
+    if !go_on(0.7) {
+        return Ok(None);
+    }
+    let mut bound = bound_of(audience, offers, limits, &plan);
+    // Where more than money is short, what is worth it shows at the prices of everything that is.
+    let mut tries = if before.is_some() { 1 } else { GUIDED };
+    while !proven && tries > 0 && !bound.prices.is_empty() && bound.most > plan.reached * (1.0 + WIDE) {
+        tries -= 1;
+        let costs = costs(offers, limits, &bound);
+        let Some(guided) = guided(audience, offers, limits, &plan, costs) else { break };
+        plan = guided;
+        let again = bound_of(audience, offers, limits, &plan);
+        if again.most < bound.most {
+            bound = again;
         }
-        if only.is_some_and(|(of, enough)| state.by_market[of as usize] >= enough - 1e-6) {
-            return;
-        }
-        match state.bar(at as usize) {
-            None => {
-                state.buy(at as usize);
-                noted(state, f64::from_bits(held));
-                if spent_up(state) {
-                    return;
-                }
-            }
-            Some(bar) => {
-                let now = rate(state, programme, at);
-                barred(bar, offer, now);
-                // What the money, the market or the station bars here it bars for dearer offers too; weeks and dayparts differ.
-                if matches!(bar, Bar::Units | Bar::Frequency | Bar::Daypart) {
-                    next[programme as usize] += 1;
-                } else {
-                    continue;
-                }
-            }
-        }
-        let Some(at) = shelf.offers.get(next[programme as usize] as usize) else { continue };
-        let (rate, changes) = (rate(state, programme, *at), state.changes[offer.market as usize]);
-        if rate > 0.0 {
-            heap.push((rate.to_bits(), std::cmp::Reverse(programme), changes));
+        if !go_on(0.8) {
+            return Ok(None);
         }
     }
+    let sold_out = sold_out(audience, offers, limits, &plan, &bound);
+    bound.prices.extend(sold_out);
+    Ok(go_on(0.9).then_some(Solution { plan, bound, proven }))
 }
 
-/// Plans, from nothing or from an earlier plan's units. `go_on` is told the share of the work that is done.
+fn bound_of(audience: &Audience, offers: &[Offer], limits: &Limits, plan: &Plan) -> Bound {
+    bound(audience, offers, limits, (&plan.units, plan.reached, plan.price))
+}
+
+/// What a spot of every offer costs at the prices of a bound: its money, and what it takes of the limits.
+fn costs(offers: &[Offer], limits: &Limits, bound: &Bound) -> Vec<f64> {
+    let of = |limit: Limit| bound.prices.get(&limit).copied().unwrap_or(0.0);
+    let cost = |offer: &Offer| {
+        let money = bound.price
+            + of(Limit::MarketMost(offer.market))
+            + of(Limit::MarketLeast(offer.market))
+            + of(Limit::Station(offer.station))
+            + of(Limit::Daypart(offer.daypart));
+        let often = limits.frequency.as_ref().map_or(0.0, |of| of.of_spot[offer.programme as usize]);
+        money * offer.price + often * of(Limit::Frequency(offer.market, offer.week))
+    };
+    offers.iter().map(cost).collect()
+}
+
+/// A plan by what everything costs at such prices, where it is better than one.
+fn guided(
+    audience: &Audience,
+    offers: &[Offer],
+    limits: &Limits,
+    plan: &Plan,
+    mut costs: Vec<f64>,
+) -> Option<Plan> {
+    // What is worth less than nothing elsewhere is still not bought for nothing.
+    costs.iter_mut().zip(offers).for_each(|(cost, offer)| *cost = cost.max(1e-9 * offer.price).max(1e-12));
+    let market = Market::at_costs(audience, offers, costs.into());
+    let mut state = State::new(audience, offers, limits);
+    if limits.has_least() {
+        spend_least(&mut state, &market).ok()?;
+    }
+    fill(&mut state, &market, None, &mut |_, _| {});
+    exchange(&mut state, &market, EXCHANGES);
+    state.settle();
+    (state.reached > plan.reached).then(|| finished(state, plan.curve.clone(), plan.price))
+}
+
+/// Spots that are sold out: people that one spot more would reach beside what its money and limits are worth elsewhere.
+fn sold_out(
+    audience: &Audience,
+    offers: &[Offer],
+    limits: &Limits,
+    plan: &Plan,
+    bound: &Bound,
+) -> BTreeMap<Limit, f64> {
+    let mut state = State::new(audience, offers, limits);
+    state.take(&plan.units);
+    let costs = costs(offers, limits, bound);
+    let mut gains: Vec<Option<f64>> = vec![None; audience.programmes()];
+    let all = offers.iter().enumerate().filter(|(at, offer)| plan.units[*at] >= offer.units);
+    let worth = all.map(|(at, offer)| {
+        let gain = gains[offer.programme as usize].get_or_insert_with(|| state.gain(offer.programme));
+        (Limit::Units(at as u32), *gain - costs[at])
+    });
+    worth.filter(|(_, worth)| *worth > 0.0).collect()
+}
+
+/// Plans by buying what gains most and exchanging the worst, from nothing or from an earlier plan's units. `go_on` is told the
+/// share of the work that is done; where it says to stop, what is bought by then is the plan.
 ///
 /// All clashes of the limits are told together where there are any.
 pub fn plan(
@@ -153,189 +194,85 @@ pub fn plan(
     before: Option<&[u32]>,
     go_on: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Plan, Vec<Clash>> {
-    let clashes = limits.clashes(offers);
+    let clashes = clashes(offers, limits);
     if !clashes.is_empty() {
         return Err(clashes);
     }
     let market = Market::new(audience, offers);
     let mut state = State::new(audience, offers, limits);
     let mut curve = vec![[state.spent, state.reached]];
-    let mut prices: BTreeMap<(Bar, u32), f64> = BTreeMap::new();
-    let mut price = 0.0;
     if let Some(before) = before {
-        take_up(&mut state, before);
+        take_up(&mut state, &market, before);
     }
-    // The least amounts first, each market for itself.
-    let mut clashes = Vec::new();
-    for (at, least) in limits.market_least.iter().enumerate().filter(|(_, least)| **least > 0.0) {
-        let mut last = 0.0;
-        fill(&mut state, &market, Some((at as u32, *least)), &mut |_, rate| last = rate, &mut |_, _, _| {});
-        if state.by_market[at] < *least - 1e-6 {
-            by_price(&mut state, at as u32, *least);
-        }
-        if state.by_market[at] < *least - 1e-6 {
-            let reached = state.by_market[at];
-            clashes.push(Clash::LeastOutOfReach { market: at as u32, least: *least, reached });
-        }
-        if last > 0.0 {
-            prices.insert((Bar::Units, at as u32), last);
-        }
-    }
-    if !clashes.is_empty() {
-        return Err(clashes);
-    }
-    let least_rates = std::mem::take(&mut prices);
+    spend_least(&mut state, &market)?;
+    let mut price = 0.0;
     if !go_on(0.1) {
-        return Ok(finished(state, curve, price, prices));
+        return Ok(finished(state, curve, price));
     }
     let step = limits.budget / POINTS as f64;
-    fill(
-        &mut state,
-        &market,
-        None,
-        &mut |state, rate| {
-            price = rate;
-            if state.spent >= curve[curve.len() - 1][0] + step {
-                curve.push([state.spent, state.reached]);
-            }
-        },
-        &mut |bar, offer, rate| {
-            let number = match bar {
-                Bar::Market | Bar::Frequency => offer.market,
-                Bar::Station => offer.station,
-                Bar::Daypart => offer.daypart,
-                Bar::Budget | Bar::Units => return,
-            };
-            let held = prices.entry((bar, number)).or_default();
-            *held = held.max(rate);
-        },
-    );
+    fill(&mut state, &market, None, &mut |state, rate| {
+        price = rate;
+        if state.spent >= curve[curve.len() - 1][0] + step {
+            curve.push([state.spent, state.reached]);
+        }
+    });
     if !go_on(0.6) {
-        return Ok(finished(state, curve, price, prices));
+        return Ok(finished(state, curve, price));
     }
     exchange(&mut state, &market, if before.is_some() { EXCHANGES_AGAIN } else { EXCHANGES });
     state.settle();
+    go_on(0.9);
+    Ok(finished(state, curve, price))
+}
+
+/// The least amounts of markets: what gains most, each market for itself; where that leaves no room for all of them, the
+/// cheapest spots; and where that does not either, as money can flow.
+fn spend_least(state: &mut State, market: &Market) -> Result<(), Vec<Clash>> {
+    if !state.limits.has_least() {
+        return Ok(());
+    }
+    let least: Vec<(usize, f64)> =
+        state.limits.market_least.iter().copied().enumerate().filter(|(_, least)| *least > 0.0).collect();
+    for (at, least) in &least {
+        fill(state, market, Some((*at as u32, *least)), &mut |_, _| {});
+        if state.by_market[*at] < *least - 1e-6 {
+            by_price(state, *at as u32, *least);
+        }
+    }
+    if !state.has_least() {
+        let guide = flow(state.offers, state.limits).map_err(|clash| vec![clash])?;
+        by_guide(state, &guide);
+    }
+    let short = least.into_iter().filter(|(at, least)| state.by_market[*at] < *least - 1e-6);
+    let between: Vec<Clash> = short
+        .map(|(at, least)| Clash::LeastBetweenSpots {
+            market: at as u32,
+            least,
+            reached: state.by_market[at],
+        })
+        .collect();
+    if between.is_empty() { Ok(()) } else { Err(between) }
+}
+
+/// What was bought as a plan, with what more money would buy. `price` is what the last dollar
+/// reached, where that is known.
+fn finished(mut state: State, mut curve: Vec<[f64; 2]>, price: f64) -> Plan {
+    state.settle();
+    // Points above the plan were those of purchases that were given back.
+    curve.retain(|[spent, reached]| *spent < state.spent && *reached < state.reached);
     curve.push([state.spent, state.reached]);
-    // What more money would buy.
+    let limits = state.limits;
     let more = Limits { budget: limits.budget * BEYOND + 10_000.0, ..limits.clone() };
+    let market = Market::new(state.audience, state.offers);
     let mut beyond = state.under(&more);
     let mut next = None;
-    fill(
-        &mut beyond,
-        &market,
-        None,
-        &mut |state, rate| {
-            next.get_or_insert(rate);
-            if state.spent >= curve[curve.len() - 1][0] + step.min(10_000.0) {
-                curve.push([state.spent, state.reached]);
-            }
-        },
-        &mut |_, _, _| {},
-    );
-    let price = next.unwrap_or(if state.spent + 1e-6 < limits.budget { 0.0 } else { price });
-    // What a limit bars gains that much more than what the money buys instead.
-    prices.values_mut().for_each(|rate| *rate = (*rate - price).max(0.0));
-    for ((_, market), rate) in least_rates {
-        let binds = state.by_market[market as usize]
-            < limits.market_least[market as usize] + cheapest(offers, market);
-        if binds && rate < price {
-            prices.insert((Bar::Units, market), rate - price);
+    let step = (limits.budget / POINTS as f64).min(10_000.0);
+    fill(&mut beyond, &market, None, &mut |state, rate| {
+        next.get_or_insert(rate);
+        if state.spent >= curve[curve.len() - 1][0] + step {
+            curve.push([state.spent, state.reached]);
         }
-    }
-    prices.retain(|_, rate| rate.abs() > 0.0);
-    go_on(0.9);
-    Ok(finished(state, curve, price, prices))
-}
-
-fn cheapest(offers: &[Offer], market: u32) -> f64 {
-    let own = offers.iter().filter(|offer| offer.market == market);
-    own.map(|offer| offer.price).fold(f64::INFINITY, f64::min)
-}
-
-fn finished(mut state: State, curve: Vec<[f64; 2]>, price: f64, prices: BTreeMap<(Bar, u32), f64>) -> Plan {
-    state.settle();
-    Plan { spent: state.spent, reached: state.reached, units: state.units, curve, price, prices }
-}
-
-/// Spends a market's least amount on its cheapest spots, where those that gain most leave no room for it.
-fn by_price(state: &mut State, market: u32, least: f64) {
-    let mut own: Vec<usize> =
-        (0..state.offers.len()).filter(|at| state.offers[*at].market == market).collect();
-    own.sort_by(|one, other| {
-        state.offers[*one].price.total_cmp(&state.offers[*other].price).then(one.cmp(other))
     });
-    for at in &own {
-        while state.units[*at] > state.offers[*at].bought {
-            state.give_back(*at);
-        }
-    }
-    for at in own {
-        while state.by_market[market as usize] < least - 1e-6 && state.bar(at).is_none() {
-            state.buy(at);
-        }
-    }
-}
-
-/// Buys what an earlier plan had, as far as prices and limits of now allow, and gives the tenth back that gains least for its
-/// price: new prices change what is worth it.
-fn take_up(state: &mut State, before: &[u32]) {
-    for (at, units) in before.iter().enumerate().take(state.offers.len()) {
-        while state.units[at] < *units && state.bar(at).is_none() {
-            state.buy(at);
-        }
-    }
-    let mut held: Vec<(f64, usize)> = worst(state);
-    held.truncate(held.len() / 10);
-    for (_, at) in held {
-        while state.units[at] > state.offers[at].bought {
-            state.give_back(at);
-        }
-    }
-}
-
-/// Offers of which something may be given back, those first that lose least for their price.
-fn worst(state: &State) -> Vec<(f64, usize)> {
-    let may = |at: &usize| state.units[*at] > state.offers[*at].bought;
-    let mut held: Vec<(f64, usize)> = (0..state.offers.len())
-        .filter(may)
-        .map(|at| (state.loss(state.offers[at].programme) / state.offers[at].price.max(1e-9), at))
-        .collect();
-    held.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
-    held
-}
-
-/// Gives a few of the worst purchases back and spends the money anew, where that is better.
-fn exchange(state: &mut State, market: &Market, exchanges: usize) {
-    let watching: usize = (0..state.audience.programmes() as u32).map(|at| state.audience.of(at).len()).sum();
-    let most = exchanges.min(LOOKED_AT / (watching + state.offers.len() + state.audience.weights.len() + 1));
-    let mut tries = 0;
-    loop {
-        let begun = state.reached;
-        let held = worst(state);
-        for count in AT_ONCE {
-            for at in 0..held.len().min(EXCHANGES / 8) {
-                tries += 1;
-                if tries > most {
-                    return;
-                }
-                let mut tried = state.clone();
-                for (_, offer) in held.iter().skip(at).take(count) {
-                    if tried.units[*offer] > tried.offers[*offer].bought {
-                        tried.give_back(*offer);
-                    }
-                }
-                let kept = |state: &State| {
-                    let least = state.limits.market_least.iter();
-                    least.zip(&state.by_market).all(|(least, spent)| *spent >= *least - 1e-6)
-                };
-                fill(&mut tried, market, None, &mut |_, _| {}, &mut |_, _, _| {});
-                if kept(&tried) && tried.reached > state.reached * (1.0 + 1e-9) {
-                    *state = tried;
-                }
-            }
-        }
-        if state.reached <= begun * (1.0 + 1e-9) {
-            return;
-        }
-    }
+    let price = next.unwrap_or(if state.spent + 1e-6 < limits.budget { 0.0 } else { price });
+    Plan { spent: state.spent, reached: state.reached, units: state.units, curve, price }
 }

@@ -1,18 +1,7 @@
 //! A plan under way: what is bought, who has not seen it yet, and what one spot more would gain.
 
 use crate::audience::Audience;
-use crate::offers::{Limits, Offer};
-
-/// Why a spot cannot be bought now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Bar {
-    Budget,
-    Market,
-    Station,
-    Daypart,
-    Frequency,
-    Units,
-}
+use crate::offers::{Limit, Limits, Offer};
 
 /// Spots bought, and the chance of every person to have seen none of them.
 #[derive(Clone)]
@@ -28,10 +17,9 @@ pub struct State<'a> {
     pub by_market: Vec<f64>,
     by_station: Vec<f64>,
     by_daypart: Vec<f64>,
-    /// Exposures by market and week, where they are limited.
+    /// Exposures by market and week on the average of the universe, where they are limited.
     exposures: Vec<f64>,
     weeks: usize,
-    universe: Vec<f64>,
     /// How often anything was bought or given back, by market: what a spot gains there holds until then.
     pub changes: Vec<u64>,
     pub reached: f64,
@@ -54,7 +42,6 @@ impl<'a> State<'a> {
             by_daypart: vec![0.0; limits.daypart_most.len()],
             exposures: vec![0.0; markets * weeks],
             weeks,
-            universe: audience.universe(markets),
             changes: vec![0; markets],
             reached: 0.0,
         };
@@ -90,37 +77,41 @@ impl<'a> State<'a> {
         self.audience.of(programme).iter().map(one).sum()
     }
 
-    /// Exposures of one spot of a programme.
-    fn impressions(&self, programme: u32) -> f64 {
-        let one =
-            |(person, chance): &(u32, f32)| self.audience.weights[*person as usize] * f64::from(*chance);
-        self.audience.of(programme).iter().map(one).sum()
+    /// What keeps a spot of an offer from being bought: the first limit of those that do; none where it can be bought.
+    pub fn bar(&self, at: usize) -> Option<Limit> {
+        self.bars(at).next()
     }
 
-    /// Why a spot of an offer cannot be bought; none where it can.
-    pub fn bar(&self, at: usize) -> Option<Bar> {
-        let offer = &self.offers[at];
+    /// All limits that keep a spot of an offer from being bought.
+    pub fn bars(&self, at: usize) -> impl Iterator<Item = Limit> {
+        let (offer, limits) = (&self.offers[at], self.limits);
         // A cent's thousandth is lost in adding up.
-        let above = |spent: f64, most: f64| spent + offer.price > most + 1e-6;
-        if self.units[at] >= offer.units {
-            return Some(Bar::Units);
-        }
-        if above(self.spent, self.limits.budget) {
-            return Some(Bar::Budget);
-        }
-        if above(self.by_market[offer.market as usize], self.limits.market_most[offer.market as usize]) {
-            return Some(Bar::Market);
-        }
-        if above(self.by_station[offer.station as usize], self.limits.station_most[offer.station as usize]) {
-            return Some(Bar::Station);
-        }
-        if above(self.by_daypart[offer.daypart as usize], self.limits.daypart_most[offer.daypart as usize]) {
-            return Some(Bar::Daypart);
-        }
-        let most = self.limits.weekly_frequency?;
-        let held = self.exposures[offer.market as usize * self.weeks + offer.week as usize];
-        let whole = self.universe[offer.market as usize];
-        (held + self.impressions(offer.programme) > most * whole + 1e-9).then_some(Bar::Frequency)
+        let above = |limit: Limit, spent: f64, most: f64| {
+            (spent + offer.price > most + 1e-6).then_some(limit)
+        };
+        let (market, station, daypart) =
+            (offer.market as usize, offer.station as usize, offer.daypart as usize);
+        let often = limits.frequency.as_ref().and_then(|frequency| {
+            let held = self.exposures[market * self.weeks + offer.week as usize];
+            let of_spot = frequency.of_spot[offer.programme as usize];
+            (held + of_spot > frequency.most + 1e-9)
+                .then_some(Limit::Frequency(offer.market, offer.week))
+        });
+        let bars = [
+            (self.units[at] >= offer.units).then_some(Limit::Units(at as u32)),
+            above(Limit::Budget, self.spent, limits.budget),
+            above(Limit::MarketMost(offer.market), self.by_market[market], limits.market_most[market]),
+            above(Limit::Station(offer.station), self.by_station[station], limits.station_most[station]),
+            above(Limit::Daypart(offer.daypart), self.by_daypart[daypart], limits.daypart_most[daypart]),
+            often,
+        ];
+        bars.into_iter().flatten()
+    }
+
+    /// Whether every market has its least amount.
+    pub fn has_least(&self) -> bool {
+        let mut least = self.limits.market_least.iter().zip(&self.by_market);
+        least.all(|(least, spent)| *spent >= *least - 1e-6)
     }
 
     fn change(&mut self, at: usize, sign: f64) {
@@ -129,8 +120,8 @@ impl<'a> State<'a> {
         self.by_market[offer.market as usize] += sign * offer.price;
         self.by_station[offer.station as usize] += sign * offer.price;
         self.by_daypart[offer.daypart as usize] += sign * offer.price;
-        if self.limits.weekly_frequency.is_some() {
-            let exposures = self.impressions(offer.programme);
+        if let Some(frequency) = &self.limits.frequency {
+            let exposures = frequency.of_spot[offer.programme as usize];
             self.exposures[offer.market as usize * self.weeks + offer.week as usize] += sign * exposures;
         }
         self.changes[offer.market as usize] += 1;
@@ -146,6 +137,13 @@ impl<'a> State<'a> {
         }
         self.units[at] += 1;
         self.change(at, 1.0);
+    }
+
+    /// Buys up to so many spots of every offer, whatever the limits.
+    pub fn take(&mut self, units: &[u32]) {
+        for (at, units) in units.iter().enumerate() {
+            (self.units[at]..*units).for_each(|_| self.buy(at));
+        }
     }
 
     /// Gives a spot of an offer back.

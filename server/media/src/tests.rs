@@ -8,10 +8,10 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::allocation::{Response, Row, linear, whole};
 use crate::audience::{Audience, Cell, POOLED, Person, chances_of_fifths, spread};
 use crate::bound::bound;
-use crate::exact::{MOST_CHOICES, better};
 use crate::exposure::{exposure, together};
-use crate::offers::{Clash, Limits, Offer};
-use crate::plan::plan;
+use crate::clashes::Clash;
+use crate::offers::{Frequency, Limit, Limits, Offer};
+use crate::plan::{plan, solve};
 
 struct Dice(ChaCha8Rng);
 
@@ -73,75 +73,147 @@ fn invented(
     (audience, offers)
 }
 
-/// The most that any choice of units reaches, by looking at them all.
-fn best_of_all(audience: &Audience, offers: &[Offer], limits: &Limits) -> f64 {
-    fn reach(audience: &Audience, offers: &[Offer], units: &[u32]) -> f64 {
-        let mut unseen = vec![1.0; audience.weights.len()];
-        for (offer, units) in offers.iter().zip(units) {
-            for (person, chance) in audience.of(offer.programme) {
-                unseen[*person as usize] *= (1.0 - f64::from(*chance)).powi(*units as i32);
-            }
+/// The market of every programme.
+fn markets_of(audience: &Audience, offers: &[Offer]) -> Vec<u32> {
+    let mut of = vec![0; audience.programmes()];
+    offers.iter().for_each(|offer| of[offer.programme as usize] = offer.market);
+    of
+}
+
+/// Reach of some units, person by person.
+fn reach(audience: &Audience, offers: &[Offer], units: &[u32]) -> f64 {
+    let mut unseen = vec![1.0; audience.weights.len()];
+    for (offer, units) in offers.iter().zip(units) {
+        for (person, chance) in audience.of(offer.programme) {
+            unseen[*person as usize] *= (1.0 - f64::from(*chance)).powi(*units as i32);
         }
-        unseen.iter().zip(&audience.weights).map(|(unseen, weight)| weight * (1.0 - unseen)).sum()
     }
-    let mut best = 0.0f64;
-    let mut units = vec![0; offers.len()];
+    unseen.iter().zip(&audience.weights).map(|(unseen, weight)| weight * (1.0 - unseen)).sum()
+}
+
+/// Whether units keep to every limit, counted anew.
+fn allowed(audience: &Audience, offers: &[Offer], limits: &Limits, units: &[u32]) -> bool {
+    let sum = |of: &dyn Fn(&Offer) -> bool| -> f64 {
+        let own = offers.iter().zip(units).filter(|(offer, _)| of(offer));
+        own.map(|(offer, units)| offer.price * f64::from(*units)).sum()
+    };
+    let markets = limits.market_most.len() as u32;
+    let weeks = offers.iter().map(|offer| offer.week + 1).max().unwrap_or(0);
+    let universe = audience.universe(markets as usize);
+    let often = |market: u32, week: u32| -> f64 {
+        let own = offers.iter().zip(units).filter(|(of, _)| of.market == market && of.week == week);
+        let seen = own.map(|(offer, units)| {
+            let one = |(person, chance): &(u32, f32)| audience.weights[*person as usize] * f64::from(*chance);
+            f64::from(*units) * audience.of(offer.programme).iter().map(one).sum::<f64>()
+        });
+        seen.sum::<f64>() / universe[market as usize].max(1e-9)
+    };
+    sum(&|_| true) <= limits.budget + 1e-6
+        && (0..markets).all(|market| {
+            let spent = sum(&|offer| offer.market == market);
+            spent <= limits.market_most[market as usize] + 1e-6
+                && spent >= limits.market_least[market as usize] - 1e-6
+        })
+        && (0..limits.station_most.len() as u32).all(|station| {
+            sum(&|offer| offer.station == station) <= limits.station_most[station as usize] + 1e-6
+        })
+        && (0..limits.daypart_most.len() as u32).all(|daypart| {
+            sum(&|offer| offer.daypart == daypart) <= limits.daypart_most[daypart as usize] + 1e-6
+        })
+        && limits.frequency.as_ref().is_none_or(|frequency| {
+            (0..markets).all(|market| (0..weeks).all(|week| often(market, week) <= frequency.most + 1e-9))
+        })
+}
+
+/// The most that any choice of units reaches, by looking at them all; none where no choice keeps to the limits.
+fn best_of_all(audience: &Audience, offers: &[Offer], limits: &Limits) -> Option<f64> {
+    let mut best: Option<f64> = None;
+    let mut units: Vec<u32> = offers.iter().map(|offer| offer.bought).collect();
     loop {
-        let sum = |of: &dyn Fn(&Offer) -> bool| -> f64 {
-            let own = offers.iter().zip(&units).filter(|(offer, _)| of(offer));
-            own.map(|(offer, units)| offer.price * f64::from(*units)).sum()
-        };
-        let allowed = sum(&|_| true) <= limits.budget
-            && (0..limits.market_most.len()).all(|market| {
-                let spent = sum(&|offer| offer.market as usize == market);
-                spent <= limits.market_most[market] && spent >= limits.market_least[market]
-            })
-            && (0..limits.daypart_most.len()).all(|daypart| {
-                sum(&|offer| offer.daypart as usize == daypart) <= limits.daypart_most[daypart]
-            });
-        if allowed {
-            best = best.max(reach(audience, offers, &units));
+        if allowed(audience, offers, limits, &units) {
+            best = Some(best.unwrap_or(0.0).max(reach(audience, offers, &units)));
         }
         let Some(at) = (0..offers.len()).find(|at| units[*at] < offers[*at].units) else { return best };
         units[at] += 1;
-        units[..at].fill(0);
+        (0..at).for_each(|before| units[before] = offers[before].bought);
     }
+}
+
+/// Limits by chance, some of which clash.
+fn limits_by_chance(dice: &mut Dice, audience: &Audience, offers: &[Offer]) -> Limits {
+    let mut limits = Limits::of_budget(400.0 + 1_000.0 * dice.share(), 2, 3, 2);
+    let mut often = |chance: f64| dice.share() < chance;
+    let kinds = [often(0.4), often(0.6), often(0.5), often(0.5), often(0.3)];
+    let mut most = |least: f64, wide: f64| (least + wide * dice.share()).round();
+    if kinds[0] {
+        limits.market_most[0] = most(200.0, 600.0);
+    }
+    if kinds[1] {
+        limits.market_least[1] = most(100.0, 700.0);
+    }
+    if kinds[2] {
+        limits.station_most[1] = most(100.0, 600.0);
+    }
+    if kinds[3] {
+        limits.daypart_most[0] = most(100.0, 600.0);
+    }
+    if kinds[4] {
+        let most = most(20.0, 80.0) / 100.0;
+        limits.frequency = Some(Frequency::new(most, audience, &markets_of(audience, offers), 2));
+    }
+    limits
 }
 
 #[test]
 fn small_plans_are_the_best_of_all() {
-    for seed in 0..25 {
+    let mut dice = Dice::new(17);
+    let (mut kept, mut clashed, mut between, mut named) = (0, 0, 0, 0);
+    for seed in 0..150 {
         let (programmes, each) = if seed % 2 == 0 { (6, 1) } else { (4, 2) };
         let (audience, mut offers) = invented(seed, 40, programmes, 2, each);
         if seed % 5 == 0 {
             // A spot that costs nothing.
             offers[0].price = 0.0;
         }
-        let mut limits = Limits::of_budget(900.0, 2, 3, 2);
-        if seed % 3 == 1 {
-            limits.market_most[0] = 400.0;
-            limits.daypart_most[1] = 450.0;
+        if seed % 7 == 0 {
+            offers[1].bought = 1;
         }
-        if seed % 3 == 2 {
-            limits.market_least[1] = 300.0;
-        }
+        let limits = limits_by_chance(&mut dice, &audience, &offers);
         let best = best_of_all(&audience, &offers, &limits);
-        let Ok(found) = plan(&audience, &offers, &limits, None, &mut |_| true) else {
-            assert_eq!(best, 0.0);
-            continue;
-        };
-        let units = better(&audience, &offers, &limits, found.reached, MOST_CHOICES).expect("few choices");
-        let reached = match &units {
-            Some(units) => together(&exposure(&audience, &offers, units, 2)).reached,
-            None => found.reached,
-        };
-        assert!((reached - best).abs() < 1e-9 * best, "seed {seed}: {reached}, best {best}");
-        let above = bound(&audience, &offers, &limits, found.price, &found.prices);
-        assert!(above >= best * (1.0 - 1e-12), "seed {seed}: bound {above}, best {best}");
-        // What was found quickly is not far off, and keeps to the limits.
-        assert!(found.reached >= 0.9 * best, "seed {seed}: {} of {best}", found.reached);
-        assert!(found.spent <= limits.budget + 1e-6);
+        let solved = solve(&audience, &offers, &limits, None, &mut |_| true);
+        match (best, solved) {
+            (Some(best), Ok(Some(found))) => {
+                kept += 1;
+                assert!(found.proven, "seed {seed}");
+                let reached = found.plan.reached;
+                assert!((reached - best).abs() <= 1e-9 * best, "seed {seed}: {reached}, best {best}");
+                assert!(allowed(&audience, &offers, &limits, &found.plan.units), "seed {seed}");
+                assert!((reach(&audience, &offers, &found.plan.units) - best).abs() <= 1e-9 * best);
+                // What is found without looking at every choice keeps to the limits too, is not far off, and is bounded.
+                match plan(&audience, &offers, &limits, None, &mut |_| true) {
+                    Ok(quick) => {
+                        assert!(allowed(&audience, &offers, &limits, &quick.units), "seed {seed}");
+                        assert!(quick.reached >= 0.5 * best, "seed {seed}: {} of {best}", quick.reached);
+                        let above = bound(&audience, &offers, &limits, (&quick.units, quick.reached, quick.price)).most;
+                        assert!(above >= best * (1.0 - 1e-12), "seed {seed}: bound {above}, best {best}");
+                    }
+                    Err(clashes) => {
+                        between += 1;
+                        let all = clashes.iter().all(|of| matches!(of, Clash::LeastBetweenSpots { .. }));
+                        assert!(all, "seed {seed}: {clashes:?}, and yet there is a plan");
+                    }
+                }
+            }
+            (None, Err(clashes)) => {
+                clashed += 1;
+                let names = clashes.iter().any(|of| matches!(of, Clash::LeastOutOfReach { limits, .. } if !limits.is_empty()));
+                named += usize::from(names);
+            }
+            (best, solved) => panic!("seed {seed}: best {best:?}, solved {solved:?}"),
+        }
     }
+    println!("{kept} plans, {clashed} clashes, {named} of them with other limits named, {between} by looking at every choice");
+    assert!(kept > 60 && clashed > 10 && named > 1);
 }
 
 #[test]
@@ -168,7 +240,7 @@ fn a_plan_promises_what_its_people_see() {
     assert!((told.frequency.iter().sum::<f64>() - told.universe).abs() < 1e-6);
     let mean: f64 = told.frequency.iter().enumerate().map(|(times, people)| times as f64 * people).sum();
     assert!(mean <= told.impressions + 1e-6);
-    let above = bound(&audience, &offers, &limits, found.price, &found.prices);
+    let above = bound(&audience, &offers, &limits, (&found.units, found.reached, found.price)).most;
     assert!(above >= found.reached && found.reached > 0.97 * above, "{} of {above}", found.reached);
     // The curve rises ever more slowly.
     assert!(found.curve.windows(2).all(|pair| pair[1][0] >= pair[0][0] && pair[1][1] >= pair[0][1] - 1e-6));
@@ -177,39 +249,74 @@ fn a_plan_promises_what_its_people_see() {
 
 #[test]
 fn limits_hold_and_cost_what_they_say() {
-    let (audience, offers) = invented(5, 2_000, 40, 4, 3);
-    let open = Limits::of_budget(12_000.0, 4, 3, 2);
+    let (audience, mut offers) = invented(5, 4_000, 120, 4, 6);
+    offers.iter_mut().for_each(|offer| offer.price = (offer.price / 10.0).round());
+    let open = Limits::of_budget(2_000.0, 4, 3, 2);
     let free = plan(&audience, &offers, &open, None, &mut |_| true).expect("a plan");
     let mut tight = open.clone();
-    tight.market_most[1] = 1_000.0;
-    tight.station_most[2] = 2_000.0;
-    tight.daypart_most[0] = 4_000.0;
-    tight.weekly_frequency = Some(0.8);
-    tight.market_least[3] = 2_000.0;
-    let kept = plan(&audience, &offers, &tight, None, &mut |_| true).expect("a plan");
-    let sum = |of: &dyn Fn(&Offer) -> bool| -> f64 {
-        let own = offers.iter().zip(&kept.units).filter(|(offer, _)| of(offer));
-        own.map(|(offer, units)| offer.price * f64::from(*units)).sum()
+    tight.market_most[1] = 200.0;
+    tight.station_most[2] = 300.0;
+    tight.daypart_most[0] = 700.0;
+    tight.market_least[3] = 900.0;
+    tight.frequency = Some(Frequency::new(2.2, &audience, &markets_of(&audience, &offers), 4));
+    let kept = solve(&audience, &offers, &tight, None, &mut |_| true).expect("a plan").expect("to its end");
+    assert!(allowed(&audience, &offers, &tight, &kept.plan.units));
+    assert!(kept.plan.reached < free.reached);
+    let gap = 1.0 - kept.plan.reached / kept.most();
+    println!("bound {:.1}, reached {:.1}, gap {:.3} %", kept.most(), kept.plan.reached, 100.0 * gap);
+    assert!(gap < 0.02, "reached {}, bound {}", kept.plan.reached, kept.most());
+    // More of each limit reaches about as many more as its price says: fewer as returns fall, and never more than lie between
+    // the plan and its bound beside.
+    let slack = kept.most() - kept.plan.reached;
+    let price = |limit: Limit| kept.bound.prices.get(&limit).copied().unwrap_or(0.0);
+    let with = |change: &dyn Fn(&mut Limits)| {
+        let mut limits = tight.clone();
+        change(&mut limits);
+        let found = solve(&audience, &offers, &limits, None, &mut |_| true).expect("a plan");
+        found.expect("to its end").plan.reached - kept.plan.reached
     };
-    assert!(sum(&|offer| offer.market == 1) <= 1_000.0);
-    assert!(sum(&|offer| offer.station == 2) <= 2_000.0);
-    assert!(sum(&|offer| offer.daypart == 0) <= 4_000.0);
-    assert!(sum(&|offer| offer.market == 3) >= 2_000.0);
-    let universe = audience.universe(4);
-    for (market, week) in (0..4).flat_map(|market| (0..3).map(move |week| (market, week))) {
-        let own =
-            offers.iter().zip(&kept.units).filter(|(offer, _)| offer.market == market && offer.week == week);
-        let exposures: f64 = own
-            .map(|(offer, units)| {
-                let one =
-                    |(person, chance): &(u32, f32)| audience.weights[*person as usize] * f64::from(*chance);
-                f64::from(*units) * audience.of(offer.programme).iter().map(one).sum::<f64>()
-            })
-            .sum();
-        assert!(exposures <= 0.8 * universe[market as usize] * (1.0 + 1e-9));
+    let dollars = 80.0;
+    let changes: [(Limit, f64, &dyn Fn(&mut Limits)); 4] = [
+        (Limit::MarketMost(1), dollars, &|limits| limits.market_most[1] += dollars),
+        (Limit::Station(2), dollars, &|limits| limits.station_most[2] += dollars),
+        (Limit::Daypart(0), dollars, &|limits| limits.daypart_most[0] += dollars),
+        (Limit::MarketLeast(3), -dollars, &|limits| limits.market_least[3] -= dollars),
+    ];
+    for (limit, more, change) in changes {
+        let (gained, told) = (with(change), price(limit) * more);
+        println!("{limit:?}: {more} dollars reach {gained:.1} more, told are {told:.1}");
+        assert!(told > 0.0 && gained > 0.5 * told - slack && gained < told + slack, "{limit:?}: {gained}, told {told}");
     }
-    assert!(kept.reached < free.reached);
-    assert!(kept.prices.values().any(|price| *price > 0.0), "{:?}", kept.prices);
+    let (gained, told) = (with(&|limits| limits.budget += dollars), kept.bound.price * dollars);
+    println!("budget: {dollars} dollars reach {gained:.1} more, told are {told:.1}");
+    assert!(gained > 0.5 * told - slack && gained < told + slack, "budget: {gained}, told {told}");
+}
+
+#[test]
+fn spots_that_are_sold_out_and_weeks_that_are_full_have_prices() {
+    let (audience, offers) = invented(5, 2_000, 40, 4, 3);
+    let limits = Limits::of_budget(30_000.0, 4, 3, 2);
+    let solved = |offers: &[Offer], limits: &Limits| {
+        solve(&audience, offers, limits, None, &mut |_| true).expect("a plan").expect("to its end")
+    };
+    let found = solved(&offers, &limits);
+    let prices = found.bound.prices.iter().filter(|(limit, _)| matches!(limit, Limit::Units(_)));
+    let dearest = prices.max_by(|one, other| one.1.total_cmp(other.1)).expect("a price");
+    let (Limit::Units(at), price) = (*dearest.0, *dearest.1) else { panic!("{dearest:?}") };
+    assert_eq!(found.plan.units[at as usize], offers[at as usize].units);
+    // One spot more of it, with the money for it: worth its price, and what its money would have reached elsewhere.
+    let mut more = offers.clone();
+    more[at as usize].units += 1;
+    let gained = solved(&more, &limits).plan.reached - found.plan.reached;
+    println!("one spot more of offer {at} reaches {gained:.2} more, told are {price:.2}");
+    assert!(gained > 0.4 * price && gained < 1.6 * price, "{gained}, told {price}");
+    // A market's week.
+    let mut often = limits.clone();
+    often.frequency = Some(Frequency::new(0.5, &audience, &markets_of(&audience, &offers), 4));
+    let found = solved(&offers, &often);
+    assert!(allowed(&audience, &offers, &often, &found.plan.units));
+    let full = found.bound.prices.iter().filter(|(limit, price)| matches!(limit, Limit::Frequency(..)) && **price > 0.0);
+    assert!(full.count() > 3, "{:?}", found.bound.prices);
 }
 
 #[test]
@@ -226,14 +333,34 @@ fn limits_that_clash_are_all_told() {
             Clash::LeastAboveMost { market: 0, least: 400.0, most: 350.0 }
         ]
     );
+    // All spots of a market together are too few.
     let mut limits = Limits::of_budget(1e6, 2, 3, 2);
     limits.market_least[0] = 900_000.0;
     let clashes = plan(&audience, &offers, &limits, None, &mut |_| true).expect_err("there is not so much");
-    assert!(matches!(clashes[..], [Clash::LeastOutOfReach { market: 0, .. }]), "{clashes:?}");
+    let all: f64 = offers.iter().filter(|of| of.market == 0).map(|of| of.price * f64::from(of.units)).sum();
+    let [Clash::LeastOutOfReach { markets, reached, limits: others, .. }] = &clashes[..] else {
+        panic!("{clashes:?}")
+    };
+    assert!(*markets == [0] && (reached - all).abs() < 0.01 && others.is_empty(), "{clashes:?}");
+    // Each market alone could spend it, both cannot: all of market 0's spots are in daypart 0, and market 1 needs it too.
+    let in_both: Vec<Offer> = offers.iter().map(|of| Offer { daypart: 0, price: 50.0, units: 10, ..*of }).collect();
+    let mut limits = Limits::of_budget(1e6, 2, 3, 2);
+    limits.market_least = vec![600.0, 600.0];
+    limits.daypart_most[0] = 1_000.0;
+    let clashes = plan(&audience, &in_both, &limits, None, &mut |_| true).expect_err("both need it");
+    let expected = Clash::LeastOutOfReach {
+        markets: vec![0, 1],
+        least: 1_200.0,
+        reached: 1_000.0,
+        limits: vec![Limit::Daypart(0)],
+    };
+    assert_eq!(clashes, [expected]);
+    limits.daypart_most[0] = 1_200.0;
+    assert!(plan(&audience, &in_both, &limits, None, &mut |_| true).is_ok());
     let bought = vec![Offer { bought: offers[0].units, ..offers[0] }];
     let limits = Limits::of_budget(10.0, 2, 3, 2);
     let clashes = plan(&audience, &bought, &limits, None, &mut |_| true).expect_err("too dear");
-    assert!(matches!(clashes[..], [Clash::BoughtAboveBudget { .. }]), "{clashes:?}");
+    assert!(matches!(clashes[..], [Clash::BoughtAbove { limit: Limit::Budget, .. }]), "{clashes:?}");
 }
 
 #[test]
