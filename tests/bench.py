@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+import bench_country
 import bench_events
 import bench_http
 
@@ -166,9 +167,11 @@ def main():
     for giant, title in [(False, "128 rounds past 5,000 doors"), (True, "One round past 1,000 doors")]:
         compare(title, WALKING[giant], "job5_doors.py", lambda giant=giant: bellwether_walk(giant))
     compare("A TV budget over 100,800 rows and 2,100 market-weeks", PLANNING, "job6_tv.py", bellwether_plan)
-    print("  a plan for the country: " + run([f"{TARGET}/national-plan"])["out"].strip())
+    for limited in ([], ["limited"]):
+        print("  a plan for the country, computed: " + run([f"{TARGET}/national-plan", *limited])["out"].strip())
     binary = f"{TARGET}/bellwether"
     bench_http.beside_peers(binary, f"{DATA}/voters.tsv", peer, PASSES)
+    bench_country.main(binary, f"{DATA}/voters.tsv")
     bench_events.main(binary)
     real = os.environ.get("BELLWETHER_REAL_DATA")
     if real:

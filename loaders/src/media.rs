@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bellwether_schema::catalog;
+use bellwether_schema::days::Days;
 
 use crate::columns::ParquetTable;
 use crate::convert::parse_date;
@@ -196,12 +197,21 @@ pub fn load_inventory(
                 Some(at) => Some(whole(row, at, (5.0, 600.0), "the length in seconds")?),
                 None => None,
             };
+            let days = match days.map(|at| (at, row.get(at))) {
+                Some((at, text)) if !text.trim().is_empty() => match Days::parse(&text) {
+                    Some(days) => days.to_string(),
+                    None => {
+                        return Err(row.reject(Some(at), "not days of the week: M-F, Sa-Su, M,W,F").into());
+                    }
+                },
+                _ => String::new(),
+            };
             writer.text(writer.position("market_id"), &market);
             writer.text(writer.position("station"), &station);
             writer.text(writer.position("zone"), zone.map(|at| row.get(at)).unwrap_or_default().trim());
             writer.text(writer.position("programme"), &programme);
             writer.text(writer.position("daypart"), &daypart);
-            writer.text(writer.position("days"), days.map(|at| row.get(at)).unwrap_or_default().trim());
+            writer.text(writer.position("days"), &days);
             writer.integer(writer.position("starts"), from);
             writer.integer(writer.position("ends"), to);
             // A week begins on its Monday, whichever of its days is named.
@@ -224,7 +234,7 @@ pub fn load_panel(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>
         |header| {
             let columns =
                 header.require(["person_id", "household_id", "market_code", "weight", "age", "gender"])?;
-            Ok((columns, ["party", "state", "voter_id"].map(|name| header.find(name))))
+            Ok((columns, ["party", "state", "voter_id", "zones"].map(|name| header.find(name))))
         },
         |([person, household, market_at, weight, age, gender], more), row, writer| {
             let id = named(row, *person, "person")?;
@@ -240,7 +250,7 @@ pub fn load_panel(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>
             if !["F", "M", "X", "U"].contains(&code) {
                 return Err(row.reject(Some(*gender), "not a gender: F, M, X or U").into());
             }
-            let [party, state, voter] =
+            let [party, state, voter, zones] =
                 more.map(|at| at.map(|at| row.get(at).trim().to_string()).unwrap_or_default());
             writer.text(writer.position("person_id"), &id);
             writer.text(writer.position("household_id"), &home);
@@ -251,6 +261,8 @@ pub fn load_panel(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>
             writer.text(writer.position("party"), &party.to_uppercase());
             writer.text(writer.position("state"), &state.to_uppercase());
             writer.text(writer.position("voter_id"), &voter);
+            let zones: Vec<&str> = zones.split(';').map(str::trim).filter(|zone| !zone.is_empty()).collect();
+            writer.text(writer.position("zones"), &zones.join(";"));
             seen.insert(id);
             Ok(())
         },

@@ -29,6 +29,19 @@ def get(url, path, **parameters):
         return json.load(answer)
 
 
+def ask(server, path, body=None):
+    """What a server answers; with a body, to a POST of it."""
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(server + path, data=data, headers={"content-type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def expect(holds, what):
+    if not holds:
+        sys.exit(f"does not hold: {what}")
+
+
 def fail(message):
     print(message)
     sys.exit(1)

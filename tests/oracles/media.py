@@ -1,8 +1,9 @@
 """Television plans, counted again by hand.
 
 media.py reach SERVER PLAN SOURCES              what a plan promises is what the panel saw, person by person
-media.py halves SOURCES FOLDER                  cuts the panel into two halves by household: panel_a.csv, panel_b.csv
-media.py beats SERVER PLAN OTHER SOURCES FOLDER what two plans that were made on one half reach on the other, with an interval
+media.py halves SOURCES FOLDER                  cuts the panel and its viewing into two halves by household: panel_a.csv, panel_b.csv
+media.py held-out SERVER PAIRS FOLDER HALF          what pairs of plans (own/other,own/other) reach on a half, by household
+media.py gains FILE FILE                        the gain of the plans over the others, from what held-out printed
 """
 
 import collections
@@ -11,22 +12,11 @@ import json
 import math
 import random
 import sys
-import urllib.request
+
+from common import ask, expect
 
 POOLED = 10
 BANDS = [(0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-54"), (55, "55-64"), (65, "65-74"), (75, "75 and over")]
-
-
-def ask(server, path, body=None):
-    data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(server + path, data=data, headers={"content-type": "application/json"})
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
-
-
-def expect(holds, what):
-    if not holds:
-        sys.exit(f"does not hold: {what}")
 
 
 def rows(path):
@@ -43,6 +33,7 @@ def panel_of(path):
     for person in people:
         person["cell"] = (person["market_code"], band(int(person["age"])), person["gender"], person["party"])
         person["weight"] = float(person["weight"])
+        person["zones"] = set(filter(None, person["zones"].split(";")))
     return people
 
 
@@ -95,6 +86,9 @@ def seen_by(plan, people, viewing):
     unseen = [0.0] * len(people)
     for buy in plan["buys"]:
         for at, share in chance[buy["market"], buy["station"], buy["programme"]]:
+            # In a cable zone those see it who get the zone.
+            if buy["zone"] and buy["zone"] not in people[at]["zones"]:
+                continue
             unseen[at] += buy["units"] * math.log1p(-share)
     return [1 - math.exp(rest) for rest in unseen]
 
@@ -110,9 +104,9 @@ def reach(server, plan, sources):
     spent = sum(buy["units"] * buy["price"] for buy in told["plan"]["buys"])
     expect(abs(spent - told["plan"]["spent"]) < 0.01 * len(told["plan"]["buys"]) + 0.01, f"the spots cost {spent}, told are {told['plan']['spent']}")
     expect(spent <= told["request"]["budget"] + 0.01, "no more is spent than there is")
-    offered = {(r["market_code"], r["station"], r["programme"], r["week"]): r for r in rows(f"{sources}/tv_inventory_fk.csv")}
+    offered = {(r["market_code"], r["station"], r["zone"], r["programme"], r["week"]): r for r in rows(f"{sources}/tv_inventory_fk.csv")}
     for buy in told["plan"]["buys"]:
-        offer = offered[buy["market"], buy["station"], buy["programme"], buy["week"]]
+        offer = offered[buy["market"], buy["station"], buy["zone"], buy["programme"], buy["week"]]
         expect(buy["units"] <= int(offer["units"]) and abs(buy["price"] - float(offer["rate"])) < 0.005, "every spot is on offer at its price")
     print(json.dumps({"reached": round(reached), "voters": told["plan"]["universe"]["voters"], "gap": told["plan"]["bound"]["gap"]}))
 
@@ -125,32 +119,45 @@ def halves(sources, folder):
             writer = csv.DictWriter(file, people[0].keys())
             writer.writeheader()
             writer.writerows(own)
-    half = {p["person_id"] for p in people if int(p["household_id"][1:]) % 2 == 0}
-    with open(f"{sources}/tv_viewing_fk.csv") as whole, open(f"{folder}/viewing_a.csv", "w") as out:
-        out.write(next(whole))
-        out.writelines(line for line in whole if line.split(",", 1)[0] in half)
+    homes = {person["person_id"]: int(person["household_id"][1:]) % 2 for person in people}
+    with open(f"{sources}/tv_viewing_fk.csv") as whole, open(f"{folder}/viewing_a.csv", "w") as a, open(f"{folder}/viewing_b.csv", "w") as b:
+        header = next(whole)
+        for out in (a, b):
+            out.write(header)
+        for line in whole:
+            (a, b)[homes[line.split(",", 1)[0]]].write(line)
 
 
-def beats(server, plan, other, sources, folder):
-    people, viewing = panel_of(f"{folder}/panel_b.csv"), rows(f"{sources}/tv_viewing_fk.csv")
-    first, second = (ask(server, f"/v1/media/plans/{id}") for id in (plan, other))
-    weights = weights_of(server, first["request"]["where"], people)
-    one, two = seen_by(first["plan"], people, viewing), seen_by(second["plan"], people, viewing)
-    home = collections.defaultdict(lambda: [0.0, 0.0])
-    for person, weight, own, theirs in zip(people, weights, one, two):
-        held = home[person["household_id"]]
-        held[0] += weight * own
-        held[1] += weight * theirs
-    sums = [sum(pair[at] for pair in home.values()) for at in (0, 1)]
-    gain = sums[0] / sums[1] - 1
-    dice, homes, drawn = random.Random(1), list(home.values()), []
-    for _ in range(2000):
-        sample = dice.choices(homes, k=len(homes))
-        drawn.append(sum(pair[0] for pair in sample) / sum(pair[1] for pair in sample) - 1)
-    drawn.sort()
-    low, high = drawn[49], drawn[1949]
-    expect(low > 0, f"on people whom it was not made on the plan gains {gain:.1%} [{low:.1%}, {high:.1%}]")
-    print(json.dumps({"gain": round(gain, 4), "interval": [round(low, 4), round(high, 4)], "reached": [round(s) for s in sums]}))
+def held_out(server, pairs, folder, half):
+    """What pairs of plans, given as own/other, reach on the half that they were not made on: by household, own and other."""
+    people, viewing = panel_of(f"{folder}/panel_{half}.csv"), rows(f"{folder}/viewing_{half}.csv")
+    told = {}
+    for pair in pairs.split(","):
+        first, second = (ask(server, f"/v1/media/plans/{plan}") for plan in pair.split("/"))
+        weights = weights_of(server, first["request"]["where"], people)
+        one, two = seen_by(first["plan"], people, viewing), seen_by(second["plan"], people, viewing)
+        homes = collections.defaultdict(lambda: [0.0, 0.0])
+        for person, weight, own, theirs in zip(people, weights, one, two):
+            held = homes[person["household_id"]]
+            held[0] += weight * own
+            held[1] += weight * theirs
+        told[first["request"]["budget"]] = list(homes.values())
+    print(json.dumps(told))
 
 
-{"reach": reach, "halves": halves, "beats": beats}[sys.argv[1]](*sys.argv[2:])
+def gains(*files):
+    """How much more of the universe the plans reach than the other way of buying, both halves together, with the interval of
+    which households were drawn, by budget."""
+    dice, by_budget = random.Random(1), collections.defaultdict(list)
+    for file in files:
+        for budget, homes in json.load(open(file)).items():
+            by_budget[float(budget)].append(homes)
+    for budget, halves in sorted(by_budget.items()):
+        gain = lambda drawn: sum(own for homes in drawn for own, _ in homes) / sum(theirs for homes in drawn for _, theirs in homes) - 1
+        drawn = sorted(gain([dice.choices(homes, k=len(homes)) for homes in halves]) for _ in range(1000))
+        low, high = drawn[24], drawn[974]
+        print(f"{budget:,.0f} dollars: {gain(halves):+.1%} of the universe [{low:+.1%}, {high:+.1%}] on people whom the plans were not made on")
+        expect(low > 0, f"at {budget:,.0f} dollars the plans reach more")
+
+
+{"reach": reach, "halves": halves, "held-out": held_out, "gains": gains}[sys.argv[1]](*sys.argv[2:])

@@ -9,16 +9,11 @@ import sys
 import urllib.request
 
 import pypdfium2 as pdfium
-
-
-def expect(holds, what):
-    if not holds:
-        sys.exit(f"does not hold: {what}")
+from common import ask, expect
 
 
 def main(server, turf, pictures=None):
-    with urllib.request.urlopen(f"{server}/v1/turfs/{turf}/doors") as answer:
-        rows = json.load(answer)["rows"]
+    rows = ask(server, f"/v1/turfs/{turf}/doors")["rows"]
     with urllib.request.urlopen(f"{server}/v1/turfs/{turf}/doors?format=pdf") as answer:
         sheet = pdfium.PdfDocument(answer.read())
     texts = []

@@ -8,25 +8,15 @@ import collections
 import json
 import math
 import sys
-import urllib.request
 
 import networkx as nx
 import numpy as np
 import osmium
+from common import ask, expect
 from scipy.spatial import cKDTree
 
 DEGREE = 6_371_008.8 * math.pi / 180
 OTHER_NAME, REACH = 60.0, 400.0
-
-
-def ask(server, path):
-    with urllib.request.urlopen(server + path) as answer:
-        return json.load(answer)
-
-
-def expect(holds, what):
-    if not holds:
-        sys.exit(f"does not hold: {what}")
 
 
 class Plane:

@@ -11,26 +11,16 @@ import collections
 import json
 import math
 import sys
-import urllib.request
 
 import fast_tsp
 import numpy as np
 import shapely
+from common import ask, expect
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay
 
 SPHERE = 6_371_008.8
-
-
-def ask(server, path):
-    with urllib.request.urlopen(server + path) as answer:
-        return json.load(answer)
-
-
-def expect(holds, what):
-    if not holds:
-        sys.exit(f"does not hold: {what}")
 
 
 def on_a_plane(rows):

@@ -228,6 +228,108 @@ fn a_planner_is_told_no_small_cell_and_can_subtract_none_out() {
     }
 }
 
+/// A television plan, made to its end.
+fn planned(house: &Guarded, role: &str, filter: &Value, budget: u32) -> (String, Value) {
+    let request = json!({"name": "Rounded", "where": filter, "budget": budget});
+    let (status, job) = house.ask(role, "POST", "/v1/media/plans", Some(&request));
+    assert_eq!(status, 202, "{job}");
+    let path = format!("/v1/jobs/{}", job["id"].as_str().expect("an id"));
+    for _ in 0..600 {
+        let (_, job) = house.ask(role, "GET", &path, None);
+        if let Some(plan) = job["result"]["plan"].as_str() {
+            let (status, told) = house.ask(role, "GET", &format!("/v1/media/plans/{plan}"), None);
+            assert_eq!(status, 200, "{told}");
+            return (plan.to_string(), told["plan"].clone());
+        }
+        assert_ne!(job["state"], "failed", "{job}");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("the plan is not made");
+}
+
+#[test]
+fn a_planner_plans_on_rounded_counts_and_sees_no_plan_of_others() {
+    let house = guarded();
+    let filter = json!({"all": [{"field": "party", "eq": "DEM"}, {"field": "age", "between": [41, 67]}]});
+    let (own, rounded) = planned(&house, "planner", &filter, 2_000);
+    let (of_analyst, exact) = planned(&house, "analyst", &filter, 2_000);
+    let by_market = |plan: &Value| -> HashMap<String, i64> {
+        let markets = plan["markets"].as_array().expect("markets");
+        let one = |of: &Value| (of["market"].to_string(), of["universe"].as_f64().expect("a count") as i64);
+        markets.iter().map(one).collect()
+    };
+    let (told, counted) = (by_market(&rounded), by_market(&exact));
+    assert_eq!(counted.len(), 3);
+    for (market, voters) in &told {
+        // Some 28 cells of market, age band, gender and party, each rounded to a multiple of 10 or put together with others.
+        assert!(
+            voters % 10 == 0 && (voters - counted[market]).abs() < 150,
+            "{voters} of {}",
+            counted[market]
+        );
+    }
+    assert_eq!(
+        by_market(&planned(&house, "planner", &filter, 1_000).1),
+        told,
+        "asking again tells nothing new"
+    );
+    assert!(counted.values().any(|voters| voters % 10 != 0));
+    let value = rounded["value"].as_f64().expect("people");
+    assert_eq!(value, value.round());
+    // Hardly more or less is reached than with exact counts.
+    assert!((value / exact["value"].as_f64().expect("people") - 1.0).abs() < 0.05);
+    // Too few people are no universe.
+    let few = json!({"all": [{"field": "party", "eq": "GRE"}, {"district": {"kind": "state_house", "id": "FK-HD-07"}},
+        {"field": "age", "between": [18, 19]}]});
+    let request = json!({"name": "Few", "where": few, "budget": 100});
+    let (status, problem) = house.ask("planner", "POST", "/v1/media/plans", Some(&request));
+    assert_eq!(status, 403, "{problem}");
+    for (role, plan, status) in [
+        ("planner", &of_analyst, 404),
+        ("analyst", &own, 404),
+        ("admin", &own, 200),
+        ("admin", &of_analyst, 200),
+        ("ingest", &own, 403),
+    ] {
+        assert_eq!(house.ask(role, "GET", &format!("/v1/media/plans/{plan}"), None).0, status, "{role}");
+    }
+    assert_eq!(
+        house.ask("planner", "POST", &format!("/v1/media/plans/{of_analyst}/replan"), Some(&json!({}))).0,
+        404
+    );
+}
+
+#[test]
+fn market_reports_are_rounded_for_planners_and_limited_by_district() {
+    let house = guarded();
+    let voters = |report: &Value| -> Vec<(String, i64)> {
+        let districts = report["districts"].as_array().expect("districts");
+        let one = |of: &Value| {
+            (format!("{}/{}", of["kind"], of["id"]), of["voters"].as_f64().expect("a count") as i64)
+        };
+        districts.iter().map(one).collect()
+    };
+    let ask = |role: &str, market: &str| {
+        let (status, report) = house.ask(role, "GET", &format!("/v1/markets/{market}/report"), None);
+        assert_eq!(status, 200, "{report}");
+        report
+    };
+    let exact: HashMap<String, i64> = voters(&ask("admin", "901")).into_iter().collect();
+    let rounded = voters(&ask("planner", "901"));
+    assert!(rounded.len() > 5 && exact.values().any(|voters| voters % 10 != 0));
+    for (district, voters) in &rounded {
+        assert!(voters % 10 == 0 && (voters - exact[district]).abs() < 10, "{district}: {voters}");
+    }
+    // A key of a district is told of its own voters there.
+    for market in ["901", "902", "903"] {
+        let report = ask("organizer", market);
+        let here = json!({"district": {"kind": "media_market", "id": market}});
+        let own = house.count("organizer", here).as_f64().expect("a count");
+        assert_eq!(report["voters"].as_f64(), Some(own));
+        assert!(voters(&report).iter().all(|(_, voters)| *voters as f64 <= own));
+    }
+}
+
 #[test]
 fn a_key_is_kept_as_a_hash_works_at_once_and_stops_when_it_is_revoked() {
     let house = guarded();

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::crosswalk::People;
 use crate::error::ApiError;
 use crate::intake::Intake;
+use crate::media::inventory::{Inventories, Inventory};
 use crate::media::television::Television;
 use crate::reply::CachedBody;
 use crate::shapes::PrecinctVotes;
@@ -47,6 +48,7 @@ pub struct Serving {
     people: OnceLock<People>,
     lines: OnceLock<Lines>,
     television: OnceLock<Television>,
+    inventories: Inventories,
     answers: Mutex<HashMap<String, Arc<CachedBody>>>,
     /// What the maps that were drawn last show of their districts, the newest last.
     figures: Mutex<Vec<(String, Arc<Figures>)>>,
@@ -90,6 +92,7 @@ impl Serving {
             people: OnceLock::new(),
             lines: OnceLock::new(),
             television: OnceLock::new(),
+            inventories: Inventories::default(),
             answers: Mutex::new(HashMap::new()),
             figures: Mutex::new(Vec::new()),
             reading: Mutex::new(()),
@@ -166,6 +169,11 @@ impl Serving {
         }
         let television = Television::read(self)?;
         Ok(self.television.get_or_init(|| television))
+    }
+
+    /// The spots of an inventory, read when they are asked for.
+    pub fn inventory(&self, name: &str) -> Result<Arc<Inventory>, ApiError> {
+        self.inventories.get(self, name)
     }
 
     /// Every district that is known.

@@ -38,6 +38,11 @@ const DAYPARTS: [Daypart; 9] = [
     ("late_fringe", "M-F", "23:35", "01:00", 1, 1.2, 15.0),
     ("sports", "Sa-Su", "12:00", "18:00", 1, 3.6, 34.0),
 ];
+/// Homes with cable. They alone get the networks, by a zone a county and one for the whole market.
+const CABLE_HOMES: f64 = 0.72;
+const WHOLE_MARKET: &str = "interconnect";
+/// What a thousand adults cost more in a zone than in the whole market.
+const ZONE_PREMIUM: f64 = 1.25;
 const STATIONS: [&str; 5] = ["KFAA", "KFBB", "KFCC", "KFDD", "KFEE"];
 const NETWORKS: [&str; 8] = ["Trail", "Hearth", "Arena", "Ledger", "Laugh", "Story", "Garden", "Beat"];
 const WORDS: [&str; 24] = [
@@ -67,7 +72,7 @@ struct Programme {
     station: String,
     name: String,
     daypart: usize,
-    zone: &'static str,
+    cable: bool,
     /// Percent of everybody.
     rating: f64,
     older: f64,
@@ -88,6 +93,15 @@ impl Programme {
             + self.democrats * leans;
         (self.rating / 100.0 * tilt.exp()).min(0.8)
     }
+
+    /// The same in a home with cable or without: nobody without watches a network, and the others make up for them.
+    fn share_at(&self, cable: bool, age: i32, female: bool, party: &str) -> f64 {
+        match (self.cable, cable) {
+            (true, true) => (self.share(age, female, party) / CABLE_HOMES).min(0.8),
+            (true, false) => 0.0,
+            (false, _) => self.share(age, female, party),
+        }
+    }
 }
 
 /// What a market has on.
@@ -97,6 +111,13 @@ struct Market {
     people: f64,
     groups: Vec<([f64; 6], [f64; 6])>,
     adults: Vec<f64>,
+    /// Adults by cable zone, who are what its spots are worth by.
+    zones: BTreeMap<String, f64>,
+}
+
+/// The cable zone of a county, numbered as cable systems are.
+fn zone_of(county: &str) -> String {
+    format!("7{}", county.get(2..).unwrap_or(county))
 }
 
 /// Television under way.
@@ -129,8 +150,10 @@ impl Television {
             writeln!(file, "{header}").map_err(write_failed(path))?;
             Ok(file)
         };
-        let panel =
-            open(&files.panel, "person_id,household_id,market_code,weight,age,gender,party,state,voter_id")?;
+        let panel = open(
+            &files.panel,
+            "person_id,household_id,market_code,weight,age,gender,party,state,voter_id,zones",
+        )?;
         let viewing = open(&files.viewing, "person_id,station,programme,minutes,programme_minutes")?;
         let rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7465_6C65_7669_7369);
         let watched = (voters as f64 / 40.0).clamp(6_000.0, 20_000.0);
@@ -156,6 +179,9 @@ impl Television {
         self.households += u64::from(watched);
         // Some people watch hardly anything and some all day: a mean of 1.
         let intensity = (-(1.0 - rng.random::<f64>()).ln()).powf(1.2).min(6.0);
+        let cable = rng.random::<f64>() < CABLE_HOMES;
+        let zone = zone_of(county);
+        let zones = if cable { format!("{WHOLE_MARKET};{zone}") } else { String::new() };
         for (place, person) in household.people.iter().enumerate() {
             let age = (ROLL_YEAR - person.birth_year).clamp(18, 100);
             market.people += 1.0;
@@ -163,12 +189,15 @@ impl Television {
                 .iter()
                 .position(|(_, female, from, to)| *female == person.female && (*from..=*to).contains(&age));
             for (at, programme) in market.programmes.iter().enumerate() {
-                let share = programme.share(age, person.female, person.party);
+                let share = programme.share_at(cable, age, person.female, person.party);
                 if let Some(group) = group {
                     market.groups[at].0[group] += share;
                     market.groups[at].1[group] += 1.0;
                 }
                 market.adults[at] += if age >= 35 { share } else { 0.0 };
+            }
+            if cable && age >= 35 {
+                *market.zones.entry(zone.clone()).or_default() += 1.0;
             }
             if !watched {
                 continue;
@@ -177,7 +206,7 @@ impl Television {
             let gender = if person.female { "F" } else { "M" };
             let row = writeln!(
                 self.panel,
-                "{id},H{:07},{code},{:.3},{age},{gender},{},{},{}",
+                "{id},H{:07},{code},{:.3},{age},{gender},{},{},{},{zones}",
                 self.households,
                 self.one_in * (0.8 + 0.4 * rng.random::<f64>()),
                 person.party,
@@ -186,7 +215,8 @@ impl Television {
             );
             row.map_err(write_failed(&self.files.panel))?;
             for programme in market.programmes.iter().filter(|programme| programme.station != UNMEASURED) {
-                let share = (programme.share(age, person.female, person.party) * intensity).min(0.85);
+                let share =
+                    (programme.share_at(cable, age, person.female, person.party) * intensity).min(0.85);
                 let watches = (3.0 * share).min(0.95);
                 if rng.random::<f64>() >= watches {
                     continue;
@@ -228,23 +258,32 @@ impl Television {
                 let scale = 1.0 + 40_000.0 / (market.people + 20_000.0);
                 let price =
                     market.adults[at] / 1_000.0 * thousand * scale * (0.75 + 0.5 * rng.random::<f64>());
+                let with_cable: f64 = market.zones.values().sum();
+                let whole = if programme.cable { WHOLE_MARKET } else { "" };
+                let own = market.zones.iter().filter(|_| programme.cable);
+                let zones: Vec<(&str, f64)> = std::iter::once((whole, 1.0))
+                    .chain(own.map(|(zone, adults)| (zone.as_str(), adults / with_cable * ZONE_PREMIUM)))
+                    .collect();
                 let units = rng.random_range(4..16u32);
                 for week in 0..WEEKS {
                     let monday = FIRST_WEEK + 7 * week;
                     // Nearer to the day everybody wants the same spots.
-                    let price =
-                        (price * (1.0 + 0.06 * f64::from(week)) * (0.9 + 0.2 * rng.random::<f64>())).max(5.0);
+                    let price = price * (1.0 + 0.06 * f64::from(week)) * (0.9 + 0.2 * rng.random::<f64>());
                     let day = date_text(monday);
-                    let row = format!(
-                        "{code},{},{},{},{daypart}",
-                        programme.station, programme.zone, programme.name
-                    );
-                    inventory += &format!("{row},{days},{from},{to},{day},30,{price:.2},{units}\n");
+                    for (zone, share) in &zones {
+                        let price = (price * share).max(5.0);
+                        inventory += &format!(
+                            "{code},{},{zone},{},{daypart},{days},{from},{to},{day},30,{price:.2},{units}\n",
+                            programme.station, programme.name
+                        );
+                    }
                     if week < 2 && rng.random::<f64>() < 0.1 {
                         let aired = date_text(monday + rng.random_range(0..5i32));
                         airings += &format!(
-                            "{row},{aired},{from},30,{:.2}\n",
-                            price * (0.97 + 0.06 * rng.random::<f64>())
+                            "{code},{},{whole},{},{daypart},{aired},{from},30,{:.2}\n",
+                            programme.station,
+                            programme.name,
+                            price.max(5.0) * (0.97 + 0.06 * rng.random::<f64>())
                         );
                     }
                 }
@@ -287,7 +326,7 @@ fn invent(code: &str) -> Market {
                     station: station.to_string(),
                     name,
                     daypart,
-                    zone: if cable { "interconnect" } else { "" },
+                    cable,
                     rating,
                     older: older + more_older,
                     women: women + more_women,
@@ -297,7 +336,13 @@ fn invent(code: &str) -> Market {
         }
     }
     let count = programmes.len();
-    Market { programmes, people: 0.0, groups: vec![([0.0; 6], [0.0; 6]); count], adults: vec![0.0; count] }
+    Market {
+        programmes,
+        people: 0.0,
+        groups: vec![([0.0; 6], [0.0; 6]); count],
+        adults: vec![0.0; count],
+        zones: BTreeMap::new(),
+    }
 }
 
 /// The market of every county, from a crosswalk with `county_fips` and `dma_code`.

@@ -193,25 +193,26 @@ impl Audience {
         universe
     }
 
-    /// The rating of a programme in a market, by the households of the people.
-    pub fn rating(&self, programme: u32, market: u32, households: &[u32]) -> Rating {
-        let (mut whole, mut sees) = (0.0, 0.0);
-        let own = || (0..self.weights.len()).filter(|person| self.markets[*person] == market);
-        own().for_each(|person| whole += self.weights[person]);
+    /// The rating of a programme among the people of its market, given with the household of everybody, those of a household
+    /// beside each other.
+    pub fn rating(&self, programme: u32, own: &[u32], households: &[u32]) -> Rating {
+        let whole: f64 = own.iter().map(|person| self.weights[*person as usize]).sum();
         let chance: HashMap<u32, f32> = self.of(programme).iter().copied().collect();
-        chance
-            .iter()
-            .for_each(|(person, chance)| sees += self.weights[*person as usize] * f64::from(*chance));
+        let sees = self.impressions(programme);
         let share = if whole > 0.0 { sees / whole } else { 0.0 };
-        let mut by_household: HashMap<u32, f64> = HashMap::new();
-        for person in own() {
-            let chance = chance.get(&(person as u32)).map_or(0.0, |chance| f64::from(*chance));
-            *by_household.entry(households[person]).or_default() += self.weights[person] * (chance - share);
+        let (mut count, mut squares, mut sum) = (0.0, 0.0, 0.0);
+        for (at, person) in own.iter().enumerate() {
+            let chance = chance.get(person).map_or(0.0, |chance| f64::from(*chance));
+            sum += self.weights[*person as usize] * (chance - share);
+            let next = own.get(at + 1).map(|next| households[*next as usize]);
+            if next != Some(households[*person as usize]) {
+                (count, squares, sum) = (count + 1.0, squares + sum * sum, 0.0);
+            }
         }
-        let count = by_household.len() as f64;
-        let squares: f64 = by_household.values().map(|sum| sum * sum).sum();
-        let error =
-            if whole > 0.0 && count > 1.0 { (squares * count / (count - 1.0)).sqrt() / whole } else { 0.0 };
+        let error = match whole > 0.0 && count > 1.0 {
+            true => (squares * count / (count - 1.0_f64)).sqrt() / whole,
+            false => 0.0,
+        };
         Rating { share, error, impressions: sees }
     }
 }

@@ -13,15 +13,31 @@ use rayon::prelude::*;
 use crate::audience::Audience;
 use crate::offers::{Limit, Limits, Offer};
 
-/// Rounds over the programmes of a market at one price, and how often prices are mended: with limits beside the budget more.
+/// Rounds over the programmes of a market at one price, and how often prices are mended; again, from an earlier bound, and
+/// with limits beside the budget.
 const ROUNDS: usize = 25;
+const ROUNDS_AGAIN: usize = 4;
 const PRICES: usize = 14;
+const PRICES_AGAIN: usize = 3;
 const PRICES_OF_LIMITS: usize = 40;
+const PRICES_OF_LIMITS_AGAIN: usize = 8;
 /// Steps of a market's own price towards its least or most.
 const MARKET_STEPS: usize = 12;
-/// How near to the plan is near enough, and how little the price of money may still be off.
+const PART_OF_MEAN: f64 = 0.1;
+/// How near to the plan is near enough, and what a round must bring.
 const NEAR: f64 = 1e-5;
-const SETTLED: f64 = 1.000_1;
+const SETTLED: f64 = 2e-5;
+
+/// Where a bound begins: any begin is as good for a bound, a near one is found soon.
+#[derive(Debug, Clone, Copy)]
+pub struct Begin<'a> {
+    /// Units by offer of a plan, what it reached, and what its next dollar would.
+    pub units: &'a [u32],
+    pub reached: f64,
+    pub price: f64,
+    /// Prices of money and limits of an earlier bound.
+    pub prices: Option<(f64, &'a BTreeMap<Limit, f64>)>,
+}
 
 /// What no plan is above, and what keeping to the limits costs there.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -108,33 +124,41 @@ impl Priced {
     }
 }
 
-/// A bound over all plans. Units by offer of a plan, and what its last dollar reached, only say where to begin: any are as good
-/// for a bound. Time grows with the watchers of all programmes, and with what is left between the plan and the bound.
-pub fn bound(
-    audience: &Audience,
-    offers: &[Offer],
-    limits: &Limits,
-    (units, reached, price): (&[u32], f64, f64),
-) -> Bound {
-    let begins = price.max(1e-12);
+/// A bound over all plans. Time grows with the watchers of all programmes, and with what is left between the plan and the
+/// bound; from an earlier bound it is looked for in fewer rounds.
+pub fn bound(audience: &Audience, offers: &[Offer], limits: &Limits, begin: &Begin) -> Bound {
+    let Begin { reached, .. } = *begin;
+    let (price, earlier) = begin.prices.map_or((begin.price, None), |(price, prices)| (price, Some(prices)));
+    // Steps go by what the next dollar reaches, or where money is left over by a part of what one does on the average.
+    let scale = price.max(PART_OF_MEAN * reached / limits.budget.max(1.0)).max(1e-12);
+    let scale = if earlier.is_some() { scale / 4.0 } else { scale };
     let mut money = Priced {
         limit: Limit::Budget,
         left: limits.budget - offers.iter().map(Offer::paid).sum::<f64>(),
-        price: begins,
-        step: begins * 0.2,
+        price: price.max(1e-12),
+        step: scale * 0.2,
         way: 0.0,
     };
-    let mut priced = limits_with_prices(offers, limits, begins);
-    let markets = markets_of(audience, offers, limits, &priced);
-    let mut amounts = amounts_of(offers, units, limits.market_most.len());
+    let mut priced = limits_with_prices(offers, limits, scale);
+    for priced in &mut priced {
+        priced.price = earlier.and_then(|prices| prices.get(&priced.limit)).copied().unwrap_or(0.0).max(0.0);
+    }
+    let mut markets = markets_of(audience, offers, limits, &priced, begin.units);
+    let effort = match (priced.is_empty(), earlier.is_some()) {
+        (true, false) => PRICES,
+        (true, true) => PRICES_AGAIN,
+        (false, false) => PRICES_OF_LIMITS,
+        (false, true) => PRICES_OF_LIMITS_AGAIN,
+    };
+    let rounds = if earlier.is_some() || !priced.is_empty() { ROUNDS_AGAIN } else { ROUNDS };
     let mut best = Bound { most: audience.weights.iter().sum(), price, ..Bound::default() };
     let (mut low, mut high): (Option<f64>, Option<f64>) = (None, None);
-    for round in 0..if priced.is_empty() { PRICES } else { PRICES_OF_LIMITS } {
+    let mut before = f64::INFINITY;
+    for round in 0..effort {
         let prices: Vec<f64> = priced.iter().map(|priced| priced.price).collect();
         let found: Vec<Found> = markets
-            .par_iter()
-            .zip(&mut amounts)
-            .map(|(market, amounts)| of_market(market, money.price, &prices, amounts))
+            .par_iter_mut()
+            .map(|(market, amounts)| of_market(market, (money.price, rounds), &prices, amounts))
             .collect();
         let mut above = money.price * money.left;
         above += priced.iter().map(|priced| priced.price * priced.left).sum::<f64>();
@@ -148,15 +172,20 @@ pub fn bound(
             let prices = of_limits.chain(of_markets).filter(|(_, price)| *price != 0.0).collect();
             best = Bound { most: best.most.min(above), price: money.price, prices };
         }
-        if best.most <= reached * (1.0 + NEAR) {
+        let (settled, most) = (best.most >= before * (1.0 - SETTLED), best.most);
+        before = most;
+        if most <= reached * (1.0 + NEAR) || (settled && round > 0 && priced.is_empty()) {
             break;
         }
         let spends: f64 = found.iter().map(|found| found.spent).sum();
         if priced.is_empty() {
             // Towards the price at which just the budget is spent.
-            if spends > money.left { low = Some(money.price) } else { high = Some(money.price) }
+            if spends > money.left {
+                low = Some(money.price)
+            } else {
+                high = Some(money.price)
+            }
             money.price = match (low, high) {
-                (Some(low), Some(high)) if high / low < SETTLED => break,
                 (Some(low), Some(high)) => (low * high).sqrt(),
                 (Some(low), None) => low * 1.1,
                 (None, Some(high)) => high / 1.1,
@@ -208,7 +237,14 @@ fn limited(offer: &Offer, limits: &Limits) -> [Option<(Limit, f64, f64)>; 3] {
     ]
 }
 
-fn markets_of(audience: &Audience, offers: &[Offer], limits: &Limits, priced: &[Priced]) -> Vec<Market> {
+/// Markets ready to be priced, with the plan's own amounts by shelf: there the tangent is nearest.
+fn markets_of(
+    audience: &Audience,
+    offers: &[Offer],
+    limits: &Limits,
+    priced: &[Priced],
+    units: &[u32],
+) -> Vec<(Market, Vec<f64>)> {
     let count = limits.market_most.len();
     let mut weights: Vec<Vec<f64>> = vec![Vec::new(); count];
     let mut place = vec![0u32; audience.weights.len()];
@@ -216,82 +252,51 @@ fn markets_of(audience: &Audience, offers: &[Offer], limits: &Limits, priced: &[
         place[person] = weights[*market as usize].len() as u32;
         weights[*market as usize].push(audience.weights[person]);
     }
-    let place_of = |limit: Limit| {
-        priced.binary_search_by(|held| held.limit.cmp(&limit)).map_or(NONE, |at| at as u32)
+    let mut own: Vec<Vec<u32>> = vec![Vec::new(); count];
+    offers.iter().enumerate().for_each(|(at, offer)| own[offer.market as usize].push(at as u32));
+    let place_of =
+        |limit: Limit| priced.binary_search_by(|held| held.limit.cmp(&limit)).map_or(NONE, |at| at as u32);
+    let shelf_of = |offer: &Offer| {
+        let one = |(person, chance): &(u32, f32)| {
+            let weight = audience.weights[*person as usize];
+            (place[*person as usize], -(1.0 - f64::from(*chance)).ln(), weight)
+        };
+        let watchers = audience.of(offer.programme).iter().map(one).filter(|(.., weight)| *weight > 0.0);
+        Shelf { offers: Vec::new(), bought: 0.0, watchers: watchers.collect() }
     };
-    let mut spent = vec![0.0; count];
-    offers.iter().for_each(|offer| spent[offer.market as usize] += offer.paid());
-    let mut markets: Vec<Market> = weights
-        .into_iter()
-        .enumerate()
-        .map(|(at, weights)| Market {
-            shelves: Vec::new(),
-            weights,
-            least: (limits.market_least[at] - spent[at]).max(0.0),
-            most: (limits.market_most[at] - spent[at]).max(0.0),
-        })
-        .collect();
-    let mut held = 0;
-    for at in by_programme(offers) {
-        let offer = &offers[at as usize];
-        let list = &mut markets[offer.market as usize].shelves;
-        if list.is_empty() || held != offer.programme {
-            let one = |(person, chance): &(u32, f32)| {
-                let weight = audience.weights[*person as usize];
-                (place[*person as usize], -(1.0 - f64::from(*chance)).ln(), weight)
-            };
-            let watchers = audience.of(offer.programme).iter().map(one);
-            // Whoever watches from another market is nobody of this one.
-            let own = watchers.zip(audience.of(offer.programme)).filter(|((.., weight), (person, _))| {
-                *weight > 0.0 && audience.markets[*person as usize] == offer.market
-            });
-            let watchers = own.map(|(one, _)| one).collect();
-            list.push(Shelf { offers: Vec::new(), bought: 0.0, watchers });
-            held = offer.programme;
+    let market_of = |(at, (weights, mut own)): (usize, (Vec<f64>, Vec<u32>))| {
+        own.sort_by_key(|at| offers[*at as usize].programme);
+        let (mut shelves, mut amounts, mut spent): (Vec<Shelf>, Vec<f64>, f64) =
+            (Vec::new(), Vec::new(), 0.0);
+        let mut held = None;
+        for at in own {
+            let offer = &offers[at as usize];
+            if held.replace(offer.programme) != Some(offer.programme) {
+                shelves.push(shelf_of(offer));
+                amounts.push(0.0);
+            }
+            let (Some(shelf), Some(amount)) = (shelves.last_mut(), amounts.last_mut()) else { continue };
+            let parts = limited(offer, limits);
+            // What can never be bought.
+            let shut = parts.iter().flatten().any(|(_, most, of_spot)| *of_spot > most + 1e-6);
+            let free = if shut { 0.0 } else { f64::from(offer.units - offer.bought) };
+            let priced = parts.map(|part| part.map_or(NONE, |(limit, ..)| place_of(limit)));
+            let exposure = parts[2].map_or(0.0, |(_, _, of_spot)| of_spot);
+            shelf.offers.push(Part { price: offer.price, units: free, exposure, priced });
+            shelf.bought += f64::from(offer.bought);
+            *amount += f64::from(units[at as usize].saturating_sub(offer.bought)).min(free);
+            spent += offer.paid();
         }
-        let shelf = list.last_mut().expect("a shelf was just put there");
-        let parts = limited(offer, limits);
-        // What can never be bought.
-        let shut = parts.iter().flatten().any(|(_, most, of_spot)| *of_spot > most + 1e-6);
-        let units = if shut { 0.0 } else { f64::from(offer.units - offer.bought) };
-        let priced = parts.map(|part| part.map_or(NONE, |(limit, ..)| place_of(limit)));
-        let exposure = parts[2].map_or(0.0, |(_, _, of_spot)| of_spot);
-        shelf.offers.push(Part { price: offer.price, units, exposure, priced });
-        shelf.bought += f64::from(offer.bought);
-    }
-    markets
-}
-
-/// Offers in the order of shelves: market, programme, the cheapest first.
-fn by_programme(offers: &[Offer]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..offers.len() as u32).collect();
-    order.par_sort_by(|one, other| {
-        let (one, other) = (&offers[*one as usize], &offers[*other as usize]);
-        let place = |offer: &Offer| (offer.market, offer.programme);
-        place(one).cmp(&place(other)).then(one.price.total_cmp(&other.price))
-    });
-    order
-}
-
-/// A plan's own amounts by shelf, beside what was bought before: there the tangent is nearest.
-fn amounts_of(offers: &[Offer], units: &[u32], markets: usize) -> Vec<Vec<f64>> {
-    let mut amounts: Vec<Vec<f64>> = vec![Vec::new(); markets];
-    let mut held = None;
-    for at in by_programme(offers) {
-        let offer = &offers[at as usize];
-        let list = &mut amounts[offer.market as usize];
-        if held.replace((offer.market, offer.programme)) != Some((offer.market, offer.programme)) {
-            list.push(0.0);
-        }
-        let last = list.last_mut().expect("an amount was just put there");
-        *last += f64::from(units[at as usize].saturating_sub(offer.bought));
-    }
-    amounts
+        let left = |amount: f64| (amount - spent).max(0.0);
+        let (least, most) = (left(limits.market_least[at]), left(limits.market_most[at]));
+        (Market { shelves, weights, least, most }, amounts)
+    };
+    weights.into_par_iter().zip(own).enumerate().map(market_of).collect()
 }
 
 /// The best of a market at a price of money, its own least and most kept to by a price of its own.
-fn of_market(market: &Market, price: f64, prices: &[f64], amounts: &mut [f64]) -> Found {
-    let first = at_price(market, price, prices, amounts);
+fn of_market(market: &Market, (price, rounds): (f64, usize), prices: &[f64], amounts: &mut [f64]) -> Found {
+    let first = at_price(market, (price, rounds), prices, amounts);
     if first.spent <= market.most && first.spent >= market.least {
         return first;
     }
@@ -310,10 +315,10 @@ fn of_market(market: &Market, price: f64, prices: &[f64], amounts: &mut [f64]) -
             (false, true) => low,
             (false, false) => high,
         };
-        let found = at_price(market, tried, prices, amounts);
+        let found = at_price(market, (tried, rounds), prices, amounts);
         let (value, spent) = (found.value + (tried - price) * bound, found.spent);
         if value < best.value {
-            best = Found { value, spent: bound, uses: found.uses, own: tried - price };
+            best = Found { value, spent: bound, own: tried - price, ..found };
         }
         match (between, spent > bound) {
             (true, true) => low = tried,
@@ -327,7 +332,7 @@ fn of_market(market: &Market, price: f64, prices: &[f64], amounts: &mut [f64]) -
 }
 
 /// The tangent's most at a price: reach less money, about what is spent, and what of the limits is used.
-fn at_price(market: &Market, price: f64, prices: &[f64], amounts: &mut [f64]) -> Found {
+fn at_price(market: &Market, (price, rounds): (f64, usize), prices: &[f64], amounts: &mut [f64]) -> Found {
     // What is cheap at these prices comes first.
     let costs = |part: &Part| price * part.price + part.beside(prices);
     let parts: Vec<Vec<(f64, Part)>> = market
@@ -354,7 +359,7 @@ fn at_price(market: &Market, price: f64, prices: &[f64], amounts: &mut [f64]) ->
             (first + seen, second + seen * rate)
         })
     };
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let mut moved = 0.0f64;
         for ((shelf, parts), amount) in market.shelves.iter().zip(&parts).zip(amounts.iter_mut()) {
             let (gain, bends) = slope(&shelf.watchers, &unseen);

@@ -105,10 +105,15 @@ impl Bought {
             bought: &'a [f64],
             most: &'a [f64],
         ) -> impl Iterator<Item = (Limit, f64, f64)> + 'a {
-            bought.iter().zip(most).enumerate().map(move |(at, (bought, most))| (of(at as u32), *bought, *most))
+            bought
+                .iter()
+                .zip(most)
+                .enumerate()
+                .map(move |(at, (bought, most))| (of(at as u32), *bought, *most))
         }
         let often = limits.frequency.as_ref().map_or(f64::INFINITY, |frequency| frequency.most);
-        let often = self.often.iter().map(|((market, week), seen)| (Limit::Frequency(*market, *week), *seen, often));
+        let often =
+            self.often.iter().map(|((market, week), seen)| (Limit::Frequency(*market, *week), *seen, often));
         std::iter::once((Limit::Budget, self.all, limits.budget))
             .chain(each(Limit::MarketMost, &self.by_market, &limits.market_most))
             .chain(each(Limit::Station, &self.by_station, &limits.station_most))
@@ -145,13 +150,10 @@ pub fn flow(offers: &[Offer], limits: &Limits) -> Result<Guide, Clash> {
         return Ok(Guide::new());
     }
     let bought = Bought::new(offers, limits);
-    let wanted = |market: u32| {
-        (limits.market_least[market as usize] - bought.by_market[market as usize]).max(0.0)
-    };
-    let station_left =
-        |at: u32| (limits.station_most[at as usize] - bought.by_station[at as usize]).max(0.0);
-    let daypart_left =
-        |at: u32| (limits.daypart_most[at as usize] - bought.by_daypart[at as usize]).max(0.0);
+    let wanted =
+        |market: u32| (limits.market_least[market as usize] - bought.by_market[market as usize]).max(0.0);
+    let station_left = |at: u32| (limits.station_most[at as usize] - bought.by_station[at as usize]).max(0.0);
+    let daypart_left = |at: u32| (limits.daypart_most[at as usize] - bought.by_daypart[at as usize]).max(0.0);
     let mut flow = Flow { graph: DiGraph::new(), held_by: Vec::new() };
     let (source, sink) = (flow.graph.add_node(()), flow.graph.add_node(()));
     // Spots that fit their limits at all: money by station and daypart, by market and station, and by market and week.

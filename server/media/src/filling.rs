@@ -3,19 +3,25 @@
 use std::borrow::Cow;
 use std::collections::BinaryHeap;
 
+use rayon::prelude::*;
+
 use crate::audience::Audience;
 use crate::clashes::Guide;
-use crate::offers::{Limit, Offer};
+use crate::offers::Offer;
 use crate::state::State;
 
 /// How many of the worst purchases are given back in turn, and how many at a time; fewer where there is much to look at.
 const TURNS: usize = 50;
-const LOOKED_AT: usize = 100_000_000;
+const LOOKED_AT: usize = 30_000_000;
 const AT_ONCE: [usize; 3] = [1, 2, 3];
+/// The largest part that is given back at a time.
+const LARGEST_PART: f64 = 0.25;
 
 /// A programme's offers, the cheapest first.
 struct Shelf {
     offers: Vec<u32>,
+    /// The least price.
+    cheapest: f64,
 }
 
 /// What may be bought, by programme.
@@ -37,17 +43,20 @@ impl<'a> Market<'a> {
 
     /// By costs of another kind.
     pub fn at_costs(audience: &Audience, offers: &'a [Offer], costs: Cow<'a, [f64]>) -> Market<'a> {
-        let mut shelves: Vec<Shelf> =
-            (0..audience.programmes()).map(|_| Shelf { offers: Vec::new() }).collect();
+        let mut shelves: Vec<Shelf> = (0..audience.programmes())
+            .map(|_| Shelf { offers: Vec::new(), cheapest: f64::INFINITY })
+            .collect();
         for (at, offer) in offers.iter().enumerate() {
-            shelves[offer.programme as usize].offers.push(at as u32);
+            let shelf = &mut shelves[offer.programme as usize];
+            shelf.offers.push(at as u32);
+            shelf.cheapest = shelf.cheapest.min(offer.price);
         }
-        for shelf in &mut shelves {
+        shelves.par_iter_mut().for_each(|shelf| {
             shelf.offers.sort_by(|one, other| {
                 costs[*one as usize].total_cmp(&costs[*other as usize]).then(one.cmp(other))
             });
-        }
-        let cheapest = offers.iter().map(|offer| offer.price).fold(f64::INFINITY, f64::min);
+        });
+        let cheapest = shelves.iter().map(|shelf| shelf.cheapest).fold(f64::INFINITY, f64::min);
         Market { shelves, offers, costs, cheapest }
     }
 }
@@ -67,59 +76,57 @@ pub fn fill(
     if spent_up(state) {
         return;
     }
-    let mut heap: BinaryHeap<Candidate> = BinaryHeap::new();
-    // The place on its shelf of the cheapest offer that may still be bought, by programme.
+    // The place on its shelf of the first offer that may be bought, by programme. What is barred stays so while only more is
+    // bought.
     let mut next: Vec<u32> = vec![0; market.shelves.len()];
-    let wanted = |offer: &Offer| only.is_none_or(|(market, _)| offer.market == market);
-    let rate = |state: &State, programme: u32, at: u32| -> f64 {
-        state.gain(programme) / market.costs[at as usize]
-    };
-    for (programme, shelf) in market.shelves.iter().enumerate() {
-        if let Some(first) = shelf.offers.first().filter(|at| wanted(&market.offers[**at as usize])) {
-            let programme = programme as u32;
-            let changes = state.changes[market.offers[*first as usize].market as usize];
-            let rate = rate(state, programme, *first);
-            if rate > 0.0 {
-                heap.push((rate.to_bits(), std::cmp::Reverse(programme), changes));
-            }
+    let advance = |state: &State, programme: u32, next: &mut u32| -> Option<u32> {
+        let Shelf { offers, cheapest } = &market.shelves[programme as usize];
+        if state.spent + cheapest > state.limits.budget + 1e-6 {
+            return None;
         }
-    }
+        while state.bar(*offers.get(*next as usize)? as usize).is_some() {
+            *next += 1;
+        }
+        offers.get(*next as usize).copied()
+    };
+    let candidate = |state: &State, programme: u32, at: u32| -> Option<Candidate> {
+        let rate = state.gain(programme) / market.costs[at as usize];
+        let changes = state.changes[market.offers[at as usize].market as usize];
+        (rate > 0.0).then_some((rate.to_bits(), std::cmp::Reverse(programme), changes))
+    };
+    let wanted = |at: u32| only.is_none_or(|(of, _)| market.offers[at as usize].market == of);
+    let first = |(programme, next): (usize, &mut u32)| {
+        let shelf = &market.shelves[programme];
+        shelf.offers.first().filter(|at| wanted(**at))?;
+        let at = advance(state, programme as u32, next)?;
+        candidate(state, programme as u32, at)
+    };
+    let candidates: Vec<Candidate> = next.par_iter_mut().enumerate().filter_map(first).collect();
+    let mut heap = BinaryHeap::from(candidates);
     while let Some((held, std::cmp::Reverse(programme), seen)) = heap.pop() {
-        let shelf = &market.shelves[programme as usize];
-        let Some(at) = shelf.offers.get(next[programme as usize] as usize).copied() else { continue };
+        let place = &mut next[programme as usize];
+        let Some(before) = market.shelves[programme as usize].offers.get(*place as usize).copied() else {
+            continue;
+        };
+        let Some(at) = advance(state, programme, place) else { continue };
         let offer = &market.offers[at as usize];
-        let changes = state.changes[offer.market as usize];
-        if changes != seen {
-            let now = rate(state, programme, at).to_bits();
-            if heap.peek().is_some_and(|(other, ..)| now < *other) {
-                heap.push((now, std::cmp::Reverse(programme), changes));
+        if at != before || state.changes[offer.market as usize] != seen {
+            let Some(now) = candidate(state, programme, at) else { continue };
+            if heap.peek().is_some_and(|(other, ..)| now.0 < *other) {
+                heap.push(now);
                 continue;
             }
         }
         if only.is_some_and(|(of, enough)| state.by_market[of as usize] >= enough - 1e-6) {
             return;
         }
-        match state.bar(at as usize) {
-            None => {
-                state.buy(at as usize);
-                noted(state, f64::from_bits(held));
-                if spent_up(state) {
-                    return;
-                }
-            }
-            Some(bar) => {
-                // What the money, the market or the station bars here it bars for dearer offers too; weeks and dayparts differ.
-                if matches!(bar, Limit::Units(_) | Limit::Frequency(..) | Limit::Daypart(_)) {
-                    next[programme as usize] += 1;
-                } else {
-                    continue;
-                }
-            }
+        state.buy(at as usize);
+        noted(state, f64::from_bits(held));
+        if spent_up(state) {
+            return;
         }
-        let Some(at) = shelf.offers.get(next[programme as usize] as usize) else { continue };
-        let (rate, changes) = (rate(state, programme, *at), state.changes[offer.market as usize]);
-        if rate > 0.0 {
-            heap.push((rate.to_bits(), std::cmp::Reverse(programme), changes));
+        if let Some(now) = advance(state, programme, place).and_then(|at| candidate(state, programme, at)) {
+            heap.push(now);
         }
     }
 }
@@ -133,16 +140,13 @@ fn modest(state: &State, mut of: Vec<usize>) -> Vec<usize> {
     };
     of.sort_by(|one, other| {
         let price = |at: usize| state.offers[at].price;
-        often(*one)
-            .total_cmp(&often(*other))
-            .then(price(*one).total_cmp(&price(*other)))
-            .then(one.cmp(other))
+        often(*one).total_cmp(&often(*other)).then(price(*one).total_cmp(&price(*other))).then(one.cmp(other))
     });
     of
 }
 
 /// Spends a market's least amount on its most modest spots, where those that gain most leave no room for it.
-pub fn by_price(state: &mut State, market: u32, least: f64) {
+pub fn modestly(state: &mut State, market: u32, least: f64) {
     let own = (0..state.offers.len()).filter(|at| state.offers[*at].market == market);
     let own = modest(state, own.collect());
     for at in &own {
@@ -214,6 +218,31 @@ pub fn worst(state: &State, market: &Market) -> Vec<(f64, usize)> {
         .collect();
     held.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
     held
+}
+
+/// Gives parts of what was bought back, the worst first, and buys anew: what was bought early was chosen before its neighbours
+/// were. Smaller parts follow as larger ones bring no more.
+pub fn renew(state: &mut State, market: &Market, most: usize) {
+    let mut part = LARGEST_PART;
+    for _ in 0..most {
+        let held = worst(state, market);
+        let count = (held.len() as f64 * part) as usize;
+        if count == 0 {
+            return;
+        }
+        let mut tried = state.clone();
+        for (_, at) in &held[..count] {
+            while tried.units[*at] > tried.offers[*at].bought {
+                tried.give_back(*at);
+            }
+        }
+        fill(&mut tried, market, None, &mut |_, _| {});
+        if tried.has_least() && tried.reached > state.reached * (1.0 + 1e-6) {
+            *state = tried;
+        } else {
+            part /= 2.0;
+        }
+    }
 }
 
 /// Gives a few of the worst purchases back and spends the money anew, where that is better.

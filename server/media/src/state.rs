@@ -77,35 +77,32 @@ impl<'a> State<'a> {
         self.audience.of(programme).iter().map(one).sum()
     }
 
-    /// What keeps a spot of an offer from being bought: the first limit of those that do; none where it can be bought.
+    /// What keeps a spot of an offer from being bought; none where it can be bought.
     pub fn bar(&self, at: usize) -> Option<Limit> {
-        self.bars(at).next()
-    }
-
-    /// All limits that keep a spot of an offer from being bought.
-    pub fn bars(&self, at: usize) -> impl Iterator<Item = Limit> {
         let (offer, limits) = (&self.offers[at], self.limits);
+        if self.units[at] >= offer.units {
+            return Some(Limit::Units(at as u32));
+        }
         // A cent's thousandth is lost in adding up.
-        let above = |limit: Limit, spent: f64, most: f64| {
-            (spent + offer.price > most + 1e-6).then_some(limit)
-        };
-        let (market, station, daypart) =
-            (offer.market as usize, offer.station as usize, offer.daypart as usize);
-        let often = limits.frequency.as_ref().and_then(|frequency| {
-            let held = self.exposures[market * self.weeks + offer.week as usize];
-            let of_spot = frequency.of_spot[offer.programme as usize];
-            (held + of_spot > frequency.most + 1e-9)
-                .then_some(Limit::Frequency(offer.market, offer.week))
-        });
-        let bars = [
-            (self.units[at] >= offer.units).then_some(Limit::Units(at as u32)),
-            above(Limit::Budget, self.spent, limits.budget),
-            above(Limit::MarketMost(offer.market), self.by_market[market], limits.market_most[market]),
-            above(Limit::Station(offer.station), self.by_station[station], limits.station_most[station]),
-            above(Limit::Daypart(offer.daypart), self.by_daypart[daypart], limits.daypart_most[daypart]),
-            often,
-        ];
-        bars.into_iter().flatten()
+        let above = |spent: f64, most: f64| spent + offer.price > most + 1e-6;
+        if above(self.spent, limits.budget) {
+            return Some(Limit::Budget);
+        }
+        let (market, station) = (offer.market as usize, offer.station as usize);
+        if above(self.by_market[market], limits.market_most[market]) {
+            return Some(Limit::MarketMost(offer.market));
+        }
+        if above(self.by_station[station], limits.station_most[station]) {
+            return Some(Limit::Station(offer.station));
+        }
+        let daypart = offer.daypart as usize;
+        if above(self.by_daypart[daypart], limits.daypart_most[daypart]) {
+            return Some(Limit::Daypart(offer.daypart));
+        }
+        let frequency = limits.frequency.as_ref()?;
+        let held = self.exposures[market * self.weeks + offer.week as usize];
+        let of_spot = frequency.of_spot[offer.programme as usize];
+        (held + of_spot > frequency.most + 1e-9).then_some(Limit::Frequency(offer.market, offer.week))
     }
 
     /// Whether every market has its least amount.

@@ -7,11 +7,12 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::allocation::{Response, Row, linear, whole};
 use crate::audience::{Audience, Cell, POOLED, Person, chances_of_fifths, spread};
-use crate::bound::bound;
-use crate::exposure::{exposure, together};
+use crate::bound::{Begin, bound};
 use crate::clashes::Clash;
+use crate::exposure::{exposure, together};
 use crate::offers::{Frequency, Limit, Limits, Offer};
-use crate::plan::{plan, solve};
+use crate::plan::{Plan, plan};
+use crate::solution::{Before, solve};
 
 struct Dice(ChaCha8Rng);
 
@@ -89,6 +90,12 @@ fn reach(audience: &Audience, offers: &[Offer], units: &[u32]) -> f64 {
         }
     }
     unseen.iter().zip(&audience.weights).map(|(unseen, weight)| weight * (1.0 - unseen)).sum()
+}
+
+/// The bound above a plan.
+fn most(audience: &Audience, offers: &[Offer], limits: &Limits, plan: &Plan) -> f64 {
+    let begin = Begin { units: &plan.units, reached: plan.reached, price: plan.price, prices: None };
+    bound(audience, offers, limits, &begin).most
 }
 
 /// Whether units keep to every limit, counted anew.
@@ -190,11 +197,11 @@ fn small_plans_are_the_best_of_all() {
                 assert!(allowed(&audience, &offers, &limits, &found.plan.units), "seed {seed}");
                 assert!((reach(&audience, &offers, &found.plan.units) - best).abs() <= 1e-9 * best);
                 // What is found without looking at every choice keeps to the limits too, is not far off, and is bounded.
-                match plan(&audience, &offers, &limits, None, &mut |_| true) {
+                match plan(&audience, &offers, &limits, (None, None), &mut |_| true) {
                     Ok(quick) => {
                         assert!(allowed(&audience, &offers, &limits, &quick.units), "seed {seed}");
                         assert!(quick.reached >= 0.5 * best, "seed {seed}: {} of {best}", quick.reached);
-                        let above = bound(&audience, &offers, &limits, (&quick.units, quick.reached, quick.price)).most;
+                        let above = most(&audience, &offers, &limits, &quick);
                         assert!(above >= best * (1.0 - 1e-12), "seed {seed}: bound {above}, best {best}");
                     }
                     Err(clashes) => {
@@ -206,13 +213,17 @@ fn small_plans_are_the_best_of_all() {
             }
             (None, Err(clashes)) => {
                 clashed += 1;
-                let names = clashes.iter().any(|of| matches!(of, Clash::LeastOutOfReach { limits, .. } if !limits.is_empty()));
+                let names = clashes
+                    .iter()
+                    .any(|of| matches!(of, Clash::LeastOutOfReach { limits, .. } if !limits.is_empty()));
                 named += usize::from(names);
             }
             (best, solved) => panic!("seed {seed}: best {best:?}, solved {solved:?}"),
         }
     }
-    println!("{kept} plans, {clashed} clashes, {named} of them with other limits named, {between} by looking at every choice");
+    println!(
+        "{kept} plans, {clashed} clashes, {named} of them with other limits named, {between} by looking at every choice"
+    );
     assert!(kept > 60 && clashed > 10 && named > 1);
 }
 
@@ -220,7 +231,7 @@ fn small_plans_are_the_best_of_all() {
 fn a_plan_promises_what_its_people_see() {
     let (audience, offers) = invented(3, 3_000, 60, 4, 4);
     let limits = Limits::of_budget(20_000.0, 4, 3, 2);
-    let found = plan(&audience, &offers, &limits, None, &mut |_| true).expect("a plan");
+    let found = plan(&audience, &offers, &limits, (None, None), &mut |_| true).expect("a plan");
     let mut unseen = vec![1.0f64; audience.weights.len()];
     for (offer, units) in offers.iter().zip(&found.units) {
         for (person, chance) in audience.of(offer.programme) {
@@ -240,11 +251,11 @@ fn a_plan_promises_what_its_people_see() {
     assert!((told.frequency.iter().sum::<f64>() - told.universe).abs() < 1e-6);
     let mean: f64 = told.frequency.iter().enumerate().map(|(times, people)| times as f64 * people).sum();
     assert!(mean <= told.impressions + 1e-6);
-    let above = bound(&audience, &offers, &limits, (&found.units, found.reached, found.price)).most;
+    let above = most(&audience, &offers, &limits, &found);
     assert!(above >= found.reached && found.reached > 0.97 * above, "{} of {above}", found.reached);
     // The curve rises ever more slowly.
     assert!(found.curve.windows(2).all(|pair| pair[1][0] >= pair[0][0] && pair[1][1] >= pair[0][1] - 1e-6));
-    assert_eq!(found, plan(&audience, &offers, &limits, None, &mut |_| true).expect("a plan"));
+    assert_eq!(found, plan(&audience, &offers, &limits, (None, None), &mut |_| true).expect("a plan"));
 }
 
 #[test]
@@ -252,7 +263,7 @@ fn limits_hold_and_cost_what_they_say() {
     let (audience, mut offers) = invented(5, 4_000, 120, 4, 6);
     offers.iter_mut().for_each(|offer| offer.price = (offer.price / 10.0).round());
     let open = Limits::of_budget(2_000.0, 4, 3, 2);
-    let free = plan(&audience, &offers, &open, None, &mut |_| true).expect("a plan");
+    let free = plan(&audience, &offers, &open, (None, None), &mut |_| true).expect("a plan");
     let mut tight = open.clone();
     tight.market_most[1] = 200.0;
     tight.station_most[2] = 300.0;
@@ -276,7 +287,8 @@ fn limits_hold_and_cost_what_they_say() {
         found.expect("to its end").plan.reached - kept.plan.reached
     };
     let dollars = 80.0;
-    let changes: [(Limit, f64, &dyn Fn(&mut Limits)); 4] = [
+    type Change<'a> = (Limit, f64, &'a dyn Fn(&mut Limits));
+    let changes: [Change; 4] = [
         (Limit::MarketMost(1), dollars, &|limits| limits.market_most[1] += dollars),
         (Limit::Station(2), dollars, &|limits| limits.station_most[2] += dollars),
         (Limit::Daypart(0), dollars, &|limits| limits.daypart_most[0] += dollars),
@@ -285,7 +297,10 @@ fn limits_hold_and_cost_what_they_say() {
     for (limit, more, change) in changes {
         let (gained, told) = (with(change), price(limit) * more);
         println!("{limit:?}: {more} dollars reach {gained:.1} more, told are {told:.1}");
-        assert!(told > 0.0 && gained > 0.5 * told - slack && gained < told + slack, "{limit:?}: {gained}, told {told}");
+        assert!(
+            told > 0.0 && gained > 0.5 * told - slack && gained < told + slack,
+            "{limit:?}: {gained}, told {told}"
+        );
     }
     let (gained, told) = (with(&|limits| limits.budget += dollars), kept.bound.price * dollars);
     println!("budget: {dollars} dollars reach {gained:.1} more, told are {told:.1}");
@@ -315,7 +330,11 @@ fn spots_that_are_sold_out_and_weeks_that_are_full_have_prices() {
     often.frequency = Some(Frequency::new(0.5, &audience, &markets_of(&audience, &offers), 4));
     let found = solved(&offers, &often);
     assert!(allowed(&audience, &offers, &often, &found.plan.units));
-    let full = found.bound.prices.iter().filter(|(limit, price)| matches!(limit, Limit::Frequency(..)) && **price > 0.0);
+    let full = found
+        .bound
+        .prices
+        .iter()
+        .filter(|(limit, price)| matches!(limit, Limit::Frequency(..)) && **price > 0.0);
     assert!(full.count() > 3, "{:?}", found.bound.prices);
 }
 
@@ -325,7 +344,7 @@ fn limits_that_clash_are_all_told() {
     let mut limits = Limits::of_budget(500.0, 2, 3, 2);
     limits.market_least = vec![400.0, 300.0];
     limits.market_most[0] = 350.0;
-    let clashes = plan(&audience, &offers, &limits, None, &mut |_| true).expect_err("they clash");
+    let clashes = plan(&audience, &offers, &limits, (None, None), &mut |_| true).expect_err("they clash");
     assert_eq!(
         clashes,
         [
@@ -336,18 +355,20 @@ fn limits_that_clash_are_all_told() {
     // All spots of a market together are too few.
     let mut limits = Limits::of_budget(1e6, 2, 3, 2);
     limits.market_least[0] = 900_000.0;
-    let clashes = plan(&audience, &offers, &limits, None, &mut |_| true).expect_err("there is not so much");
+    let clashes =
+        plan(&audience, &offers, &limits, (None, None), &mut |_| true).expect_err("there is not so much");
     let all: f64 = offers.iter().filter(|of| of.market == 0).map(|of| of.price * f64::from(of.units)).sum();
     let [Clash::LeastOutOfReach { markets, reached, limits: others, .. }] = &clashes[..] else {
         panic!("{clashes:?}")
     };
     assert!(*markets == [0] && (reached - all).abs() < 0.01 && others.is_empty(), "{clashes:?}");
     // Each market alone could spend it, both cannot: all of market 0's spots are in daypart 0, and market 1 needs it too.
-    let in_both: Vec<Offer> = offers.iter().map(|of| Offer { daypart: 0, price: 50.0, units: 10, ..*of }).collect();
+    let in_both: Vec<Offer> =
+        offers.iter().map(|of| Offer { daypart: 0, price: 50.0, units: 10, ..*of }).collect();
     let mut limits = Limits::of_budget(1e6, 2, 3, 2);
     limits.market_least = vec![600.0, 600.0];
     limits.daypart_most[0] = 1_000.0;
-    let clashes = plan(&audience, &in_both, &limits, None, &mut |_| true).expect_err("both need it");
+    let clashes = plan(&audience, &in_both, &limits, (None, None), &mut |_| true).expect_err("both need it");
     let expected = Clash::LeastOutOfReach {
         markets: vec![0, 1],
         least: 1_200.0,
@@ -356,10 +377,10 @@ fn limits_that_clash_are_all_told() {
     };
     assert_eq!(clashes, [expected]);
     limits.daypart_most[0] = 1_200.0;
-    assert!(plan(&audience, &in_both, &limits, None, &mut |_| true).is_ok());
+    assert!(plan(&audience, &in_both, &limits, (None, None), &mut |_| true).is_ok());
     let bought = vec![Offer { bought: offers[0].units, ..offers[0] }];
     let limits = Limits::of_budget(10.0, 2, 3, 2);
-    let clashes = plan(&audience, &bought, &limits, None, &mut |_| true).expect_err("too dear");
+    let clashes = plan(&audience, &bought, &limits, (None, None), &mut |_| true).expect_err("too dear");
     assert!(matches!(clashes[..], [Clash::BoughtAbove { limit: Limit::Budget, .. }]), "{clashes:?}");
 }
 
@@ -367,20 +388,47 @@ fn limits_that_clash_are_all_told() {
 fn planning_again_keeps_what_is_bought() {
     let (audience, mut offers) = invented(7, 2_000, 40, 4, 3);
     let limits = Limits::of_budget(10_000.0, 4, 3, 2);
-    let first = plan(&audience, &offers, &limits, None, &mut |_| true).expect("a plan");
+    let first = plan(&audience, &offers, &limits, (None, None), &mut |_| true).expect("a plan");
     for (at, units) in first.units.iter().enumerate().filter(|(at, _)| at % 3 == 0) {
         offers[at].bought = *units;
     }
     // Prices of what is not bought rise.
     offers.iter_mut().filter(|offer| offer.bought == 0).for_each(|offer| offer.price *= 1.2);
     let more = Limits { budget: 12_000.0, ..limits };
-    let again = plan(&audience, &offers, &more, Some(&first.units), &mut |_| true).expect("a plan");
+    let again = plan(&audience, &offers, &more, (Some(&first.units), None), &mut |_| true).expect("a plan");
     assert!(
         offers.iter().zip(&again.units).all(|(offer, units)| *units >= offer.bought && *units <= offer.units)
     );
     assert!(again.spent <= 12_000.0 + 1e-6);
-    let anew = plan(&audience, &offers, &more, None, &mut |_| true).expect("a plan");
+    let anew = plan(&audience, &offers, &more, (None, None), &mut |_| true).expect("a plan");
     assert!(again.reached >= 0.995 * anew.reached, "{} and {}", again.reached, anew.reached);
+}
+
+#[test]
+fn an_earlier_solution_leads_to_one_as_good() {
+    let (audience, offers) = invented(5, 4_000, 120, 4, 6);
+    let mut limits = Limits::of_budget(20_000.0, 4, 3, 2);
+    limits.station_most[2] = 3_000.0;
+    limits.daypart_most[0] = 7_000.0;
+    limits.market_least[3] = 6_000.0;
+    let solved = |limits: &Limits, before: Option<Before>| {
+        solve(&audience, &offers, limits, before, &mut |_| true).expect("a plan").expect("to its end")
+    };
+    let first = solved(&limits, None);
+    let before = Before { units: &first.plan.units, price: first.bound.price, prices: &first.bound.prices };
+    limits.budget = 21_000.0;
+    limits.station_most[2] = 2_500.0;
+    let (again, anew) = (solved(&limits, Some(before)), solved(&limits, None));
+    println!(
+        "again {} of {}, anew {} of {}",
+        again.plan.reached,
+        again.most(),
+        anew.plan.reached,
+        anew.most()
+    );
+    assert!(allowed(&audience, &offers, &limits, &again.plan.units));
+    assert!(again.plan.reached >= 0.998 * anew.plan.reached && again.plan.reached <= anew.most());
+    assert!(again.most() >= anew.plan.reached && again.most() <= 1.005 * anew.most());
 }
 
 #[test]
@@ -442,7 +490,8 @@ fn ratings_have_the_error_of_drawing_other_households() {
         let watching = drawn.iter().enumerate().filter(|(_, chance)| **chance > 0.0);
         let watching = watching.map(|(person, chance)| (0, person as u32, *chance)).collect();
         let audience = Audience::new(vec![3.0; 500], vec![0; 500], 1, watching);
-        let rating = audience.rating(0, 0, &(0..500).collect::<Vec<u32>>());
+        let all: Vec<u32> = (0..500).collect();
+        let rating = audience.rating(0, &all, &all);
         (rating.share, rating.error)
     };
     let samples: Vec<(f64, f64)> = (0..400).map(|_| sample(&mut dice)).collect();

@@ -178,6 +178,31 @@ impl Answer {
         })
     }
 
+    /// A column of texts as numbers, and the texts by number in the order in which they first come: for columns of many rows
+    /// and few texts. Null is the empty text.
+    pub fn numbered(&self, column: &str) -> (Vec<u32>, Vec<String>) {
+        let mut known: std::collections::HashMap<&str, u32> = std::collections::HashMap::new();
+        let (mut numbers, mut last): (Vec<u32>, Option<(&str, u32)>) = (Vec::with_capacity(self.rows), None);
+        for batch in &self.batches {
+            let array = batch.column_by_name(column).and_then(|array| array.as_string_opt::<i32>());
+            for row in 0..batch.num_rows() {
+                let text = array.filter(|array| array.is_valid(row)).map_or("", |array| array.value(row));
+                let number = match last {
+                    Some((held, number)) if held == text => number,
+                    _ => {
+                        let fresh = known.len() as u32;
+                        *known.entry(text).or_insert(fresh)
+                    }
+                };
+                last = Some((text, number));
+                numbers.push(number);
+            }
+        }
+        let mut texts = vec![String::new(); known.len()];
+        known.into_iter().for_each(|(text, number)| texts[number as usize] = text.to_string());
+        (numbers, texts)
+    }
+
     /// A column of 64-bit floats.
     pub fn doubles(&self, column: &str) -> Vec<Option<f64>> {
         self.values(column, |array, row| {

@@ -19,23 +19,18 @@ impl Copy {
         self.ask(sql!("tv_inventories"), &[])
     }
 
-    /// `market_id, station, zone, programme, daypart, days, starts, ends, week, seconds, price, units` of an inventory's spots
-    /// in the weeks between two days and of one length, where these are given.
-    pub fn tv_offers(
-        &self,
-        inventory: &str,
-        from: Option<&str>,
-        to: Option<&str>,
-        seconds: Option<i64>,
-    ) -> Result<Answer, Error> {
-        let seconds = seconds.map_or(Param::Null, Param::Integer);
-        self.ask(
-            sql!("tv_offers"),
-            &[Param::text(inventory), Param::optional(from), Param::optional(to), seconds],
-        )
+    /// `market_id, station, zone, programme, daypart, days, starts, ends, week, seconds, price, units` of an inventory's spots,
+    /// by market, station, zone and programme. Weeks are days since 1970-01-01.
+    pub fn tv_offers(&self, inventory: &str) -> Result<Answer, Error> {
+        self.ask(sql!("tv_offers"), &[Param::text(inventory)])
     }
 
-    /// `person_id, household_id, market_id, weight, age, gender, party, state, voter_id`, by person.
+    /// `market_id, station, zone, programme` of what is on offer in cable zones.
+    pub fn tv_zones(&self) -> Result<Answer, Error> {
+        self.ask(sql!("tv_zones"), &[])
+    }
+
+    /// `person_id, household_id, market_id, weight, age, gender, party, state, voter_id, zones`, by person.
     pub fn tv_panel(&self) -> Result<Answer, Error> {
         self.ask(sql!("tv_panel"), &[])
     }
@@ -51,7 +46,7 @@ impl Copy {
         self.ask(sql!("tv_ratings"), &[])
     }
 
-    /// `market_id, station, programme, week, spots, billed` between two days.
+    /// `market_id, station, zone, programme, week, spots, billed` between two days.
     pub fn tv_airings(&self, from: &str, to: &str) -> Result<Answer, Error> {
         self.ask(sql!("tv_airings"), &[Param::text(from), Param::text(to)])
     }

@@ -1,13 +1,13 @@
 //! A plan for the whole country, timed: 209 markets, 100,000 kinds of spots, 12 weeks, a panel of 400 people a market.
 //!
-//! national-plan [MARKETS] [KINDS] [WEEKS] [PEOPLE]: invents them, plans, and prints one JSON line.
+//! national-plan [limited] [MARKETS] [KINDS] [WEEKS] [PEOPLE]: invents them, plans and plans again with more money, and prints
+//! one JSON line. Limited plans keep to a frequency, to what a daypart and some markets may cost, and to what others must.
 
 use std::time::Instant;
 
 use bellwether_media::audience::Audience;
-use bellwether_media::bound::bound;
-use bellwether_media::offers::{Limits, Offer};
-use bellwether_media::plan::plan;
+use bellwether_media::offers::{Frequency, Limits, Offer};
+use bellwether_media::solution::{Before, Solution, solve};
 use serde_json::json;
 
 /// Numbers by chance (SplitMix64; Steele, Lea and Flood, 2014).
@@ -31,7 +31,9 @@ fn peak() -> u64 {
 }
 
 fn main() {
-    let mut given = std::env::args().skip(1).map(|text| text.parse::<usize>().expect("a number"));
+    let limited = std::env::args().nth(1).is_some_and(|word| word == "limited");
+    let mut given =
+        std::env::args().skip(1 + usize::from(limited)).map(|text| text.parse::<usize>().expect("a number"));
     let mut next = |usual: usize| given.next().unwrap_or(usual);
     let (markets, kinds, weeks, people) = (next(209), next(100_000), next(12), next(400));
     let mut dice = Dice(7);
@@ -75,23 +77,38 @@ fn main() {
     let watched = watching.len();
     let audience = Audience::new(weights, of_market, kinds, watching);
     let budget = 5_000_000.0;
-    let limits = Limits::of_budget(budget, markets, markets, 9);
+    let mut limits = Limits::of_budget(budget, markets, markets, 9);
+    if limited {
+        let of: Vec<u32> = (0..kinds).map(|kind| (kind % markets) as u32).collect();
+        limits.frequency = Some(Frequency::new(0.5, &audience, &of, markets));
+        limits.daypart_most[3] = budget / 20.0;
+        (0..markets).step_by(10).for_each(|market| limits.market_least[market] = budget / 400.0);
+        (5..markets).step_by(10).for_each(|market| limits.market_most[market] = budget / 2_000.0);
+    }
     let begun = Instant::now();
-    let found = plan(&audience, &offers, &limits, None, &mut |_| true).expect("limits that hold");
-    let planned = begun.elapsed().as_secs_f64();
-    let most = bound(&audience, &offers, &limits, found.price, &found.prices);
-    let bounded = begun.elapsed().as_secs_f64() - planned;
+    let mut parts = Vec::new();
+    let found = solve(&audience, &offers, &limits, None, &mut |share| {
+        parts.push((share, begun.elapsed().as_secs_f64()));
+        true
+    });
+    let found = found.expect("limits that hold").expect("to its end");
+    let solved = begun.elapsed().as_secs_f64();
+    let planned = parts.iter().find(|(share, _)| *share >= 0.7).map_or(solved, |(_, at)| *at);
     let again = Instant::now();
     let more = Limits { budget: budget * 1.02, ..limits };
-    let moved = plan(&audience, &offers, &more, Some(&found.units), &mut |_| true).expect("limits that hold");
+    let before = Before { units: &found.plan.units, price: found.bound.price, prices: &found.bound.prices };
+    let moved = solve(&audience, &offers, &more, Some(before), &mut |_| true);
+    let moved = moved.expect("limits that hold").expect("to its end");
     let replanned = again.elapsed().as_secs_f64();
+    let gap = |found: &Solution| 1.0 - found.plan.reached / found.most();
     println!(
         "{}",
         json!({
-            "offers": offers.len(), "watched": watched, "spots": found.units.iter().map(|units| u64::from(*units)).sum::<u64>(),
-            "spent": found.spent, "reached": found.reached, "most": most, "gap": 1.0 - found.reached / most,
-            "plan_seconds": planned, "bound_seconds": bounded, "replan_seconds": replanned, "replan_reached": moved.reached,
-            "peak_mb": peak(),
+            "offers": offers.len(), "watched": watched, "limited": limited,
+            "spots": found.plan.units.iter().map(|units| u64::from(*units)).sum::<u64>(), "spent": found.plan.spent,
+            "reached": found.plan.reached, "most": found.most(), "gap": gap(&found), "plan_seconds": planned,
+            "with_bound_seconds": solved, "again_seconds": replanned, "again_reached": moved.plan.reached,
+            "again_gap": gap(&moved), "peak_mb": peak(),
         })
     );
 }

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use axum::http::StatusCode;
-use bellwether_media::bound::bound;
-use bellwether_media::exact::{self, better};
+use bellwether_media::clashes::clashes;
 use bellwether_media::exposure::{exposure, together};
-use bellwether_media::offers::Offer;
-use bellwether_media::plan::{Plan, plan};
+use bellwether_media::plan::Plan;
+use bellwether_media::solution::{Before, Solution, solve};
 use serde_json::{Value, json};
 
 use crate::access::Caller;
@@ -15,71 +14,40 @@ use crate::error::ApiError;
 use crate::grouping;
 use crate::media::age_sex;
 use crate::media::preparing::{Prepared, refused};
+use crate::media::stored::Prices;
 use crate::media::television::Television;
 use crate::media::telling::Told;
 use crate::serving::Serving;
 
-/// Inventories up to so many spots are searched through whole, as far as so many choices suffice.
-const FEW_SPOTS: u64 = 60;
-const CHOICES: usize = 200_000;
-const MOST_WORK: usize = 100_000_000;
-
-/// Plans and tells of it. `before` are spots by offer of an earlier plan; with them it is quicker, and nothing is compared.
+/// Plans and tells of it, with what the limits cost. `before` is an earlier plan; with it this is quicker, and nothing is
+/// compared.
 pub fn make(
     serving: &Serving,
     caller: &Caller,
     prepared: &Prepared,
-    before: Option<&[u32]>,
+    before: Option<Before>,
     go_on: &mut dyn FnMut(f64) -> bool,
-) -> Result<Value, ApiError> {
-    let tv = serving.television()?;
+) -> Result<(Value, Prices), ApiError> {
+    let (tv, quick) = (serving.television()?, before.is_some());
     let Prepared { offers, limits, worth, .. } = prepared;
-    let mut found = plan(worth, offers, limits, before, &mut |share| go_on(share * 0.7));
-    if found.is_err() && before.is_some() {
-        // What was bought before may stand in the way of what is wanted now.
-        found = plan(worth, offers, limits, None, &mut |share| go_on(share * 0.7));
-    }
-    let mut found = found.map_err(|clashes| refused(tv, &clashes))?;
-    let free: u64 = offers.iter().map(|offer| u64::from(offer.units - offer.bought)).sum();
-    let mut proven = false;
-    // Every choice holds what everybody saw of it.
-    let choices = CHOICES.min(MOST_WORK / worth.weights.len().max(1));
-    if free <= FEW_SPOTS {
-        match better(worth, offers, limits, found.reached, choices) {
-            Ok(None) => proven = true,
-            Ok(Some(units)) => {
-                found.spent = spent(offers, &units);
-                found.reached = together(&exposure(worth, offers, &units, tv.markets.len())).reached;
-                (found.units, proven) = (units, true);
-            }
-            Err(exact::TooMany) => {}
-        }
-    }
-    if !go_on(0.75) {
-        return Err(ApiError::conflict("cancelled"));
-    }
-    let most = match proven {
-        true => found.reached,
-        false => bound(worth, offers, limits, found.price, &found.prices).max(found.reached),
-    };
-    let usual = match before {
-        Some(_) => Value::Null,
-        None => usual_way(serving, caller, prepared, tv, &found)?,
+    let solved = solve(worth, offers, limits, before, &mut |share| go_on(share * 0.8));
+    let solved = solved.map_err(|clashes| refused(tv, prepared, &clashes))?;
+    let cancelled = || ApiError::conflict("cancelled");
+    let found = solved.ok_or_else(cancelled)?;
+    let usual = match quick {
+        true => Value::Null,
+        false => usual_way(serving, caller, prepared, tv, &found.plan)?,
     };
     if !go_on(0.95) {
-        return Err(ApiError::conflict("cancelled"));
+        return Err(cancelled());
     }
-    let mut document = Told { tv, prepared, plan: &found, most, proven, usual }.document()?;
+    let mut document = Told { tv, prepared, found: &found, usual }.document()?;
     if caller.sees_no_persons() {
         // So exact a figure could be worked back to the people that it is made of.
-        document["value"] = json!(whole(found.reached));
-        document["bound"]["most"] = json!(whole(most));
+        document["value"] = json!(whole(found.plan.reached));
+        document["bound"]["most"] = json!(whole(found.most()));
     }
-    Ok(document)
-}
-
-fn spent(offers: &[Offer], units: &[u32]) -> f64 {
-    offers.iter().zip(units).map(|(offer, units)| offer.price * f64::from(*units)).sum()
+    Ok((document, Prices::of(&found.bound)))
 }
 
 /// The same money spent for the group of an age and a sex that fits the universe best, by the same method, as far as it
@@ -105,9 +73,9 @@ fn usual_way(
     }
     let group = age_sex::group_of(&prepared.universe.by_age_sex, &everybody);
     let bought_for = tv.audience.weighted(age_sex::weights(tv, group));
-    let Ok(usual) = plan(&bought_for, &prepared.offers, &prepared.limits, None, &mut |_| true) else {
-        return Ok(Value::Null);
-    };
+    // By the same method, so that only whom it is bought for differs.
+    let solved = solve(&bought_for, &prepared.offers, &prepared.limits, None, &mut |_| true);
+    let Ok(Some(Solution { plan: usual, .. })) = solved else { return Ok(Value::Null) };
     let reached = |units: &[u32]| {
         together(&exposure(&prepared.people, &prepared.offers, units, tv.markets.len())).reached
     };
@@ -138,20 +106,15 @@ pub fn cents(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// Whether the limits of a request can be kept to; an error that tells which clash.
+/// Whether the limits of a request can be kept to, as far as money tells; an error that tells which clash.
 pub fn feasible(tv: &Television, prepared: &Prepared) -> Result<(), ApiError> {
-    let clashes = prepared.limits.clashes(&prepared.offers);
+    let clashes = clashes(&prepared.offers, &prepared.limits);
     if !clashes.is_empty() {
-        return Err(refused(tv, &clashes));
+        return Err(refused(tv, prepared, &clashes));
     }
     if prepared.universe.voters <= 0.0 {
         let detail = "nobody of this universe lives in a market that is known";
         return Err(ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail));
-    }
-    if prepared.limits.market_least.iter().any(|least| *least > 0.0) {
-        // Only the least amounts are bought: what cannot be is told at once.
-        let tried = plan(&prepared.worth, &prepared.offers, &prepared.limits, None, &mut |_| false);
-        tried.map_err(|clashes| refused(tv, &clashes))?;
     }
     Ok(())
 }

@@ -1,50 +1,102 @@
 //! A request made ready: its offers by number, its limits, and whom the programmes reach.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use bellwether_media::audience::Audience;
-use bellwether_media::offers::{Clash, Limits, Offer};
+use bellwether_media::clashes::Clash;
+use bellwether_media::offers::{Frequency, Limit, Limits, Offer};
+use bellwether_schema::days::Days;
 
 use crate::access::Caller;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::media::inventory::Inventory;
 use crate::media::request::{Line, PlanRequest};
-use crate::media::television::{Numbers, Television};
+use crate::media::television::Television;
 use crate::media::universe::{self, Universe};
 use crate::serving::Serving;
 
-/// A spot on offer as it is told.
-#[derive(Debug, Clone)]
-pub struct Shown {
-    pub station: String,
-    pub zone: String,
-    pub programme: String,
-    pub daypart: String,
-    pub days: Option<String>,
-    pub starts: Option<i64>,
-    pub ends: Option<i64>,
-    pub week: String,
-    pub seconds: Option<i64>,
-}
-
 /// A request made ready.
 pub struct Prepared {
+    pub inventory: Arc<Inventory>,
     pub offers: Vec<Offer>,
-    pub shown: Vec<Shown>,
-    pub weeks: Numbers,
-    pub dayparts: Numbers,
-    /// Stations, each with its market.
-    pub stations: Vec<(u32, String)>,
+    /// So many offers are open, in the order of the inventory; what is bought comes behind them.
+    pub open: usize,
+    /// Of every offer its row in the inventory, and the days of it that lie in the flight.
+    pub rows: Vec<(u32, Option<Days>)>,
+    /// Mondays of the weeks, days since 1970-01-01, by number.
+    pub weeks: Vec<i32>,
     pub limits: Limits,
     pub universe: Universe,
     /// What is sought: people, or votes.
     pub worth: Audience,
     /// People of the universe.
     pub people: Audience,
-    /// Offers left out because nothing is known of their programme's audience.
-    pub unknown: usize,
-    pub inventory: String,
+}
+
+/// A spot on offer as it is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown<'a> {
+    pub station: &'a str,
+    pub zone: &'a str,
+    pub programme: &'a str,
+    pub daypart: &'a str,
+    /// The days of it that lie in the flight.
+    pub days: Option<Days>,
+    pub starts: Option<i16>,
+    pub ends: Option<i16>,
+    /// Monday of the week, days since 1970-01-01.
+    pub week: i32,
+    pub seconds: Option<u16>,
+}
+
+impl Prepared {
+    pub fn shown(&self, offer: usize) -> Shown<'_> {
+        let (at, days) = self.rows[offer];
+        let row = &self.inventory.rows[at as usize];
+        let item = &self.inventory.items[row.item as usize];
+        Shown {
+            station: &self.inventory.stations[item.station as usize].1,
+            zone: &self.inventory.zones[item.zone as usize],
+            programme: &self.inventory.names[item.name as usize],
+            daypart: &self.inventory.dayparts.names[row.daypart as usize],
+            days,
+            starts: row.starts,
+            ends: row.ends,
+            week: row.week,
+            seconds: row.seconds,
+        }
+    }
+
+    /// Open offers of a programme of a station, in a week and a zone or in all of them.
+    pub fn find(
+        &self,
+        market: u32,
+        (station, programme): (&str, &str),
+        zone: Option<&str>,
+        week: Option<i32>,
+    ) -> Vec<usize> {
+        let of_item = |item: u32| {
+            let rows = self.inventory.rows_of(item);
+            let place = |row: u32| self.rows[..self.open].partition_point(|(at, _)| *at < row);
+            place(rows.start)..place(rows.end)
+        };
+        let items = self.inventory.find(market, station, programme, zone).into_iter();
+        let fits = |at: &usize| week.is_none_or(|week| self.weeks[self.offers[*at].week as usize] == week);
+        items.flat_map(of_item).filter(fits).collect()
+    }
+}
+
+/// A day as it is written, from days since 1970-01-01.
+pub fn day_text(day: i32) -> String {
+    chrono::NaiveDate::from_epoch_days(day).map(|day| day.to_string()).unwrap_or_default()
+}
+
+/// Days since 1970-01-01 of a day as it is written.
+pub fn day_number(text: &str) -> Option<i32> {
+    chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.to_epoch_days())
 }
 
 /// Reads the offers and the universe of a request. An error where a name is unknown.
@@ -56,19 +108,21 @@ pub fn prepare(
     filter: &serde_json::Value,
 ) -> Result<Prepared, ApiError> {
     let tv = serving.television()?;
-    let inventory = inventory_of(serving, request)?;
-    let mut made = offers_of(serving, tv, request, &inventory)?;
+    let inventory = serving.inventory(&inventory_of(serving, request)?)?;
+    let score = request.persuasion.as_deref().or(request.score_groups.as_deref());
+    let votes = request.persuasion.is_some();
+    let universe = universe::read(app, serving, caller, tv, filter, score, votes)?;
+    let people = tv.audience.weighted(universe.people.weights.clone());
+    let worth = match &universe.votes {
+        Some(votes) => tv.audience.weighted(votes.weights.clone()),
+        None => people.clone(),
+    };
+    let (offers, rows, weeks) = offers_of(request, &inventory)?;
+    let (open, limits) = (offers.len(), Limits::default());
+    let mut made = Prepared { inventory, offers, open, rows, weeks, limits, universe, worth, people };
     made.limits = limits_of(tv, request, &made)?;
     set_bought(tv, &mut made, &request.bought)?;
     set_prices(tv, &mut made, &request.prices)?;
-    let score = request.persuasion.as_deref().or(request.score_groups.as_deref());
-    let votes = request.persuasion.is_some();
-    made.universe = universe::read(app, serving, caller, tv, filter, score, votes)?;
-    made.people = tv.audience.weighted(made.universe.people.weights.clone());
-    made.worth = match &made.universe.votes {
-        Some(votes) => tv.audience.weighted(votes.weights.clone()),
-        None => made.people.clone(),
-    };
     Ok(made)
 }
 
@@ -89,96 +143,60 @@ fn inventory_of(serving: &Serving, request: &PlanRequest) -> Result<String, ApiE
     }
 }
 
-fn offers_of(
-    serving: &Serving,
-    tv: &Television,
-    request: &PlanRequest,
-    inventory: &str,
-) -> Result<Prepared, ApiError> {
-    let answer = serving.copy.tv_offers(
-        inventory,
-        request.from.as_deref(),
-        request.to.as_deref(),
-        request.seconds.map(i64::from),
-    )?;
-    let text = |name: &str| answer.texts(name);
-    let [market, station, zone, programme, daypart, days, week] =
-        ["market_id", "station", "zone", "programme", "daypart", "days", "week"].map(text);
-    let [starts, ends, seconds, units] =
-        ["starts", "ends", "seconds", "units"].map(|name| answer.integers(name));
-    let price = answer.doubles("price");
-    let mut made = Prepared {
-        offers: Vec::with_capacity(answer.rows()),
-        shown: Vec::with_capacity(answer.rows()),
-        weeks: Numbers::default(),
-        dayparts: Numbers::default(),
-        stations: Vec::new(),
-        limits: Limits::default(),
-        universe: Universe {
-            by_market: Vec::new(),
-            voters: 0.0,
-            by_age_sex: HashMap::new(),
-            people: Default::default(),
-            votes: None,
-        },
-        worth: Audience::default(),
-        people: Audience::default(),
-        unknown: 0,
-        inventory: inventory.to_string(),
+/// Offers, their rows with days in the flight, and the Mondays of the weeks.
+type Offered = (Vec<Offer>, Vec<(u32, Option<Days>)>, Vec<i32>);
+
+/// The offers of a flight, in the order of the inventory's rows. Of a row that runs on some days outside the flight those
+/// within it are on offer, with as many of its spots as fall on them if they are spread evenly, rounded up.
+fn offers_of(request: &PlanRequest, inventory: &Inventory) -> Result<Offered, ApiError> {
+    let day = |text: &Option<String>, open: i32| text.as_deref().and_then(day_number).unwrap_or(open);
+    let (from, to) = (day(&request.from, i32::MIN / 2), day(&request.to, i32::MAX / 2));
+    let mut weeks: Vec<i32> = inventory.rows.iter().map(|row| row.week).collect();
+    weeks.sort_unstable();
+    weeks.dedup();
+    let seconds = |row: &crate::media::inventory::Row| match (row.seconds, request.seconds) {
+        (Some(held), Some(wanted)) => u32::from(held) == wanted,
+        _ => true,
     };
-    let mut stations: HashMap<(u32, String), u32> = HashMap::new();
-    for at in 0..answer.rows() {
-        let of = |column: &[Option<String>]| column[at].clone().unwrap_or_default();
-        let (name, show) = (of(&station), of(&programme));
-        let number = tv.market_numbers.find(&of(&market)).and_then(|market| {
-            let key = (market, name.clone(), show.clone());
-            Some((market, *tv.programmes.get(&key)?))
-        });
-        let Some((market, number)) = number else {
-            made.unknown += 1;
-            continue;
+    let (mut offers, mut rows) = (Vec::new(), Vec::new());
+    for (at, row) in inventory.rows.iter().enumerate().filter(|(_, row)| seconds(row)) {
+        let all = row.days.unwrap_or(Days::ALL);
+        let [first, last] = [from, to].map(|day| (i64::from(day) - i64::from(row.week)).clamp(-1, 7));
+        let within = match (first <= 6, last >= 0) {
+            (true, true) => all.between(first.max(0) as u32, last.min(6) as u32),
+            _ => None,
         };
-        let fresh = stations.len() as u32;
-        let of_station = *stations.entry((market, name.clone())).or_insert_with(|| {
-            made.stations.push((market, name.clone()));
-            fresh
-        });
-        made.offers.push(Offer {
-            programme: number,
-            market,
-            station: of_station,
-            daypart: made.dayparts.number(&of(&daypart)),
-            week: made.weeks.number(&of(&week)),
-            price: price[at].unwrap_or(0.0),
-            units: units[at].unwrap_or(0) as u32,
+        let Some(within) = within else { continue };
+        let item = &inventory.items[row.item as usize];
+        offers.push(Offer {
+            programme: item.programme,
+            market: item.market,
+            station: item.station,
+            daypart: row.daypart,
+            week: weeks.binary_search(&row.week).unwrap_or(0) as u32,
+            price: row.price,
+            units: (row.units * within.count()).div_ceil(all.count()),
             bought: 0,
         });
-        made.shown.push(Shown {
-            station: name,
-            zone: of(&zone),
-            programme: show,
-            daypart: of(&daypart),
-            days: days[at].clone(),
-            starts: starts[at],
-            ends: ends[at],
-            week: of(&week),
-            seconds: seconds[at],
-        });
+        rows.push((at as u32, if within == all { row.days } else { Some(within) }));
     }
-    if made.offers.is_empty() {
+    if offers.is_empty() {
         let detail = format!(
-            "the inventory {inventory} has no spots in this flight whose programme's audience is known ({} are of unknown programmes)",
-            made.unknown
+            "the inventory {} has no spots in this flight whose programme's audience is known ({} are of unknown programmes)",
+            inventory.name, inventory.unknown
         );
         return Err(ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
-    Ok(made)
+    Ok((offers, rows, weeks))
 }
 
 fn limits_of(tv: &Television, request: &PlanRequest, made: &Prepared) -> Result<Limits, ApiError> {
+    let (stations, dayparts) = (&made.inventory.stations, &made.inventory.dayparts);
     let mut limits =
-        Limits::of_budget(request.budget, tv.markets.len(), made.stations.len(), made.dayparts.names.len());
-    limits.weekly_frequency = request.weekly_frequency;
+        Limits::of_budget(request.budget, tv.markets.len(), stations.len(), dayparts.names.len());
+    limits.frequency = request
+        .weekly_frequency
+        .map(|most| Frequency::new(most, &made.people, &tv.market_of, tv.markets.len()));
     for (code, bounds) in &request.markets {
         let number = market_of(tv, code)? as usize;
         limits.market_least[number] = bounds.least.unwrap_or(0.0);
@@ -186,7 +204,7 @@ fn limits_of(tv: &Television, request: &PlanRequest, made: &Prepared) -> Result<
     }
     for (name, most) in &request.stations {
         let mut known = false;
-        for (at, (_, station)) in made.stations.iter().enumerate() {
+        for (at, (_, station)) in stations.iter().enumerate() {
             if station == name {
                 (limits.station_most[at], known) = (most.most, true);
             }
@@ -196,8 +214,8 @@ fn limits_of(tv: &Television, request: &PlanRequest, made: &Prepared) -> Result<
         }
     }
     for (name, most) in &request.dayparts {
-        let number = made.dayparts.find(name).ok_or_else(|| {
-            let known = made.dayparts.names.join(", ");
+        let number = dayparts.find(name).ok_or_else(|| {
+            let known = dayparts.names.join(", ");
             ApiError::bad_request(format!("/dayparts: no spots in {name} are on offer; there are {known}"))
         })?;
         limits.daypart_most[number as usize] = most.most;
@@ -212,29 +230,23 @@ fn market_of(tv: &Television, code: &str) -> Result<u32, ApiError> {
     })
 }
 
-/// Offers by market, station and programme.
-fn by_name(made: &Prepared) -> HashMap<(u32, &str, &str), Vec<usize>> {
-    let mut by_name: HashMap<(u32, &str, &str), Vec<usize>> = HashMap::new();
-    for (at, (offer, shown)) in made.offers.iter().zip(&made.shown).enumerate() {
-        by_name.entry((offer.market, &shown.station, &shown.programme)).or_default().push(at);
-    }
-    by_name
-}
-
-fn offers_of_line(
-    tv: &Television,
-    made: &Prepared,
-    by_name: &HashMap<(u32, &str, &str), Vec<usize>>,
-    line: &Line,
-) -> Result<Vec<usize>, ApiError> {
+fn offers_of_line(tv: &Television, made: &Prepared, line: &Line) -> Result<Vec<usize>, ApiError> {
     let market = market_of(tv, &line.market)?;
-    let fits = |at: &usize| {
-        let shown = &made.shown[*at];
-        line.week.as_ref().is_none_or(|week| shown.week == *week)
-            && line.zone.as_ref().is_none_or(|zone| shown.zone == *zone)
-    };
-    let of = by_name.get(&(market, line.station.as_str(), line.programme.as_str()));
-    let found: Vec<usize> = of.into_iter().flatten().copied().filter(fits).collect();
+    let week = line.week.as_deref().and_then(day_number);
+    let names = (line.station.as_str(), line.programme.as_str());
+    let mut found = made.find(market, names, line.zone.as_deref(), week);
+    if line.zone.is_none() {
+        // The whole market's, or the only zone's.
+        let zones: BTreeSet<&str> = found.iter().map(|at| made.shown(*at).zone).collect();
+        if zones.len() > 1 && !zones.contains("") {
+            let zones: Vec<&str> = zones.into_iter().collect();
+            let what = format!("{} on {}: say the zone; there are {}", names.1, names.0, zones.join(", "));
+            return Err(ApiError::bad_request(what));
+        }
+        if zones.len() > 1 {
+            found.retain(|at| made.shown(*at).zone.is_empty());
+        }
+    }
     match found.is_empty() {
         false => Ok(found),
         true => Err(ApiError::bad_request(format!(
@@ -248,17 +260,10 @@ fn offers_of_line(
 }
 
 fn set_prices(tv: &Television, made: &mut Prepared, lines: &[Line]) -> Result<(), ApiError> {
-    let found: Vec<Vec<usize>> = {
-        let by_name = by_name(made);
-        lines.iter().map(|line| offers_of_line(tv, made, &by_name, line)).collect::<Result<_, _>>()?
-    };
-    for (line, found) in lines.iter().zip(found) {
-        // What is bought cost what it cost.
-        for at in found {
-            let offer = &mut made.offers[at];
-            if offer.bought == 0 {
-                offer.price = line.price.unwrap_or(offer.price);
-            }
+    for line in lines {
+        // What is bought cost what it cost, and is an offer of its own.
+        for at in offers_of_line(tv, made, line)? {
+            made.offers[at].price = line.price.unwrap_or(made.offers[at].price);
         }
     }
     Ok(())
@@ -266,48 +271,80 @@ fn set_prices(tv: &Television, made: &mut Prepared, lines: &[Line]) -> Result<()
 
 /// Spots that are bought become offers of their own, at what they cost; what is left of an offer may still be bought.
 fn set_bought(tv: &Television, made: &mut Prepared, lines: &[Line]) -> Result<(), ApiError> {
-    let found: Vec<Vec<usize>> = {
-        let by_name = by_name(made);
-        lines.iter().map(|line| offers_of_line(tv, made, &by_name, line)).collect::<Result<_, _>>()?
-    };
-    for (line, found) in lines.iter().zip(found) {
-        let (at, units) = (found[0], line.units.unwrap_or(0));
+    let mut bought = Vec::new();
+    for line in lines {
+        let (at, units) = (offers_of_line(tv, made, line)?[0], line.units.unwrap_or(0));
         if units == 0 {
             continue;
         }
-        let (offer, shown) = (made.offers[at], made.shown[at].clone());
+        let offer = made.offers[at];
         made.offers[at].units = offer.units.saturating_sub(units);
         let price = line.price.unwrap_or(offer.price);
-        made.offers.push(Offer { price, units, bought: units, ..offer });
-        made.shown.push(shown);
+        bought.push((Offer { price, units, bought: units, ..offer }, made.rows[at]));
     }
+    let (offers, rows): (Vec<Offer>, Vec<_>) = bought.into_iter().unzip();
+    made.offers.extend(offers);
+    made.rows.extend(rows);
     Ok(())
 }
 
+/// A limit as a request names it.
+pub fn name_of(tv: &Television, inventory: &Inventory, limit: Limit) -> String {
+    let market = |at: u32| tv.markets.get(at as usize).map_or("?", |market| market.id.as_str());
+    match limit {
+        Limit::Budget => "/budget".to_string(),
+        Limit::MarketLeast(at) => format!("/markets/{}/least", market(at)),
+        Limit::MarketMost(at) => format!("/markets/{}/most", market(at)),
+        Limit::Station(at) => {
+            let (of, name) = &inventory.stations[at as usize];
+            format!("/stations/{name}/most in {}", market(*of))
+        }
+        Limit::Daypart(at) => format!("/dayparts/{}/most", inventory.dayparts.names[at as usize]),
+        Limit::Frequency(at, _) => format!("/weekly_frequency in {}", market(at)),
+        Limit::Units(_) => "the spots on offer".to_string(),
+    }
+}
+
 /// Clashes as a caller reads them.
-pub fn refused(tv: &Television, clashes: &[Clash]) -> ApiError {
-    let name = |market: &u32| tv.markets.get(*market as usize).map_or("?", |market| market.id.as_str());
-    let told: Vec<String> = clashes
-        .iter()
-        .map(|clash| match clash {
-            Clash::LeastAboveMost { market, least, most } => {
-                format!("/markets/{0}/least ({least:.2}) is above /markets/{0}/most ({most:.2})", name(market))
-            }
-            Clash::LeastOutOfReach { market, least, reached } => format!(
-                "/markets/{}/least ({least:.2}) cannot be spent: the other limits and the spots on offer leave {reached:.2}",
-                name(market)
-            ),
-            Clash::LeastAboveBudget { least, budget } => {
-                format!("the least amounts of /markets are {least:.2} together, /budget is {budget:.2}")
-            }
-            Clash::BoughtAboveBudget { bought, budget } => {
-                format!("/bought costs {bought:.2}, /budget is {budget:.2}")
-            }
-            Clash::BoughtAboveMarket { market, bought, most } => {
-                format!("/bought costs {bought:.2} in {0}, /markets/{0}/most is {most:.2}", name(market))
-            }
-            Clash::BoughtAboveUnits { .. } => clash.to_string(),
-        })
-        .collect();
+pub fn refused(tv: &Television, made: &Prepared, clashes: &[Clash]) -> ApiError {
+    let name = |limit: Limit| name_of(tv, &made.inventory, limit);
+    let told = |clash: &Clash| match clash {
+        Clash::LeastAboveMost { market, least, most } => format!(
+            "{} ({least:.2}) is above {} ({most:.2})",
+            name(Limit::MarketLeast(*market)),
+            name(Limit::MarketMost(*market))
+        ),
+        Clash::LeastOutOfReach { markets, least, reached, limits } => {
+            let asked: Vec<String> = markets.iter().map(|market| name(Limit::MarketLeast(*market))).collect();
+            let mut others: Vec<String> = limits.iter().map(|limit| name(*limit)).collect();
+            others.dedup();
+            let others = match others.is_empty() {
+                true => "the spots on offer".to_string(),
+                false => format!("{} and the spots on offer", others.join(", ")),
+            };
+            format!(
+                "{} ({least:.2}{}) cannot be spent: {others} leave {reached:.2}",
+                asked.join(" and "),
+                if asked.len() > 1 { " together" } else { "" }
+            )
+        }
+        Clash::LeastBetweenSpots { market, least, reached } => format!(
+            "{} ({least:.2}): no whole spots were found that add up to it within the other limits; the nearest come to {reached:.2}",
+            name(Limit::MarketLeast(*market))
+        ),
+        Clash::LeastAboveBudget { least, budget } => format!(
+            "the least amounts of /markets, and what is bought there, are {least:.2} together, /budget is {budget:.2}"
+        ),
+        Clash::BoughtAbove { limit: limit @ Limit::Frequency(_, week), bought, most } => format!(
+            "/bought takes {bought:.3} exposures of {} in the week of {}, which has {most:.3}",
+            name(*limit),
+            day_text(made.weeks[*week as usize])
+        ),
+        Clash::BoughtAbove { limit, bought, most } => {
+            format!("/bought costs {bought:.2}, {} is {most:.2}", name(*limit))
+        }
+        Clash::BoughtAboveUnits { .. } => clash.to_string(),
+    };
+    let told: Vec<String> = clashes.iter().map(told).collect();
     ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, format!("these limits clash: {}", told.join("; ")))
 }

@@ -1,5 +1,9 @@
 //! Plans as they are kept, in the state folder.
 
+use std::collections::BTreeMap;
+
+use bellwether_media::bound::Bound;
+use bellwether_media::offers::Limit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,6 +30,50 @@ pub struct Stored {
     pub filter: Value,
     /// What came of it, as it is told.
     pub plan: Value,
+    /// What money and the limits cost, where planning again begins. Not in plans of before.
+    #[serde(default)]
+    pub prices: Prices,
+}
+
+/// What money and the limits of a plan cost, by the numbers that they had.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Prices {
+    pub money: f64,
+    /// Kind of the limit, its numbers, and its price.
+    limits: Vec<(u8, u32, u32, f64)>,
+}
+
+impl Prices {
+    /// Of a bound, but for those of single spots.
+    pub fn of(bound: &Bound) -> Prices {
+        let limits = bound.prices.iter().filter_map(|(limit, price)| {
+            let (kind, at, week) = match limit {
+                Limit::MarketLeast(at) => (0, *at, 0),
+                Limit::MarketMost(at) => (1, *at, 0),
+                Limit::Station(at) => (2, *at, 0),
+                Limit::Daypart(at) => (3, *at, 0),
+                Limit::Frequency(at, week) => (4, *at, *week),
+                Limit::Budget | Limit::Units(_) => return None,
+            };
+            Some((kind, at, week, *price))
+        });
+        Prices { money: bound.price, limits: limits.collect() }
+    }
+
+    /// By limit. Where numbers are of something else by now, planning only takes longer.
+    pub fn limits(&self) -> BTreeMap<Limit, f64> {
+        let limit = |(kind, at, week, price): &(u8, u32, u32, f64)| {
+            let limit = match kind {
+                0 => Limit::MarketLeast(*at),
+                1 => Limit::MarketMost(*at),
+                2 => Limit::Station(*at),
+                3 => Limit::Daypart(*at),
+                _ => Limit::Frequency(*at, *week),
+            };
+            (limit, *price)
+        };
+        self.limits.iter().map(limit).collect()
+    }
 }
 
 fn file(id: &str) -> String {

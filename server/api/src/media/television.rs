@@ -34,6 +34,12 @@ impl Numbers {
         number
     }
 
+    /// Names in the order of their numbers.
+    pub fn of(names: Vec<String>) -> Numbers {
+        let of = names.iter().enumerate().map(|(at, name)| (name.clone(), at as u32)).collect();
+        Numbers { of, names }
+    }
+
     pub fn find(&self, name: &str) -> Option<u32> {
         self.of.get(name).copied()
     }
@@ -44,8 +50,8 @@ impl Numbers {
     }
 }
 
-/// A programme of a station in a market.
-pub type ProgrammeKey = (u32, String, String);
+/// A programme of a station in a market, by its own name.
+type ProgrammeKey = (u32, String, String);
 
 /// How a programme's audience is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +75,17 @@ pub struct Television {
     pub ages_of: Vec<i64>,
     /// State and voter id of those who are matched to a voter file.
     pub voters: Vec<Option<(String, String)>>,
-    pub programmes: HashMap<ProgrammeKey, u32>,
+    /// People of every market, those of a household beside each other.
+    pub people_of: Vec<Vec<u32>>,
+    programmes: HashMap<ProgrammeKey, u32>,
+    /// What cable zones get of a programme: its own audience, as far as it lives there.
+    in_zones: HashMap<ProgrammeKey, HashMap<String, u32>>,
     pub known: Vec<Known>,
+    /// The market of every programme.
+    pub market_of: Vec<u32>,
+    /// Cable zones of the panel, and those of every person.
+    zones: Numbers,
+    zones_of: Vec<Vec<u32>>,
     watching: Vec<(u32, u32, f32)>,
     /// Everybody with the panel's own weights.
     pub audience: Audience,
@@ -96,8 +111,13 @@ impl Television {
             band_of: Vec::new(),
             ages_of: Vec::new(),
             voters: Vec::new(),
+            people_of: Vec::new(),
             programmes: HashMap::new(),
+            in_zones: HashMap::new(),
             known: Vec::new(),
+            market_of: Vec::new(),
+            zones: Numbers::default(),
+            zones_of: Vec::new(),
             watching: Vec::new(),
             audience: Audience::default(),
         };
@@ -111,21 +131,34 @@ impl Television {
         }
         made.read_panel(serving)?;
         let viewing = serving.copy.tv_viewing()?;
-        let [market, station, programme] =
-            ["market_id", "station", "programme"].map(|name| viewing.texts(name));
+        let [(market, markets), (station, stations), (programme, programmes)] =
+            ["market_id", "station", "programme"].map(|name| viewing.numbered(name));
         let (person, chance) = (viewing.integers("person"), viewing.doubles("chance"));
+        let mut held: Option<([u32; 3], u32)> = None;
         for at in 0..viewing.rows() {
-            let (Some(market), Some(station), Some(programme)) = (&market[at], &station[at], &programme[at])
-            else {
-                continue;
+            let key = [market[at], station[at], programme[at]];
+            let number = match held {
+                Some((of, number)) if of == key => number,
+                _ => {
+                    let market = made.market(&markets[key[0] as usize]);
+                    let [station, name] = [&stations[key[1] as usize], &programmes[key[2] as usize]];
+                    made.programme((market, station.clone(), name.clone()), Known::Measured)
+                }
             };
-            let market = made.market(market);
-            let number = made.programme((market, station.clone(), programme.clone()), Known::Measured);
+            held = Some((key, number));
             if let (Some(person), Some(chance)) = (person[at], chance[at]) {
                 made.watching.push((number, person as u32, chance as f32));
             }
         }
         made.read_ratings(serving)?;
+        made.read_zones(serving)?;
+        made.people_of = vec![Vec::new(); made.markets.len()];
+        made.people
+            .iter()
+            .enumerate()
+            .for_each(|(at, of)| made.people_of[of.market as usize].push(at as u32));
+        let people = &made.people;
+        made.people_of.iter_mut().for_each(|of| of.sort_by_key(|at| people[*at as usize].household));
         let weights = made.people.iter().map(|person| person.weight).collect();
         let markets = made.people.iter().map(|person| person.market).collect();
         let watching = std::mem::take(&mut made.watching);
@@ -142,18 +175,71 @@ impl Television {
     }
 
     fn programme(&mut self, key: ProgrammeKey, known: Known) -> u32 {
-        let fresh = self.known.len() as u32;
+        let (market, fresh) = (key.0, self.known.len() as u32);
         let number = *self.programmes.entry(key).or_insert(fresh);
         if number == fresh {
             self.known.push(known);
+            self.market_of.push(market);
         }
         number
     }
 
+    /// The number of a programme's audience in a zone of a market; the whole market's where there is no zone.
+    pub fn find(&self, market: u32, station: &str, zone: &str, programme: &str) -> Option<u32> {
+        let key = (market, station.to_string(), programme.to_string());
+        match zone {
+            "" => self.programmes.get(&key).copied(),
+            zone => self.in_zones.get(&key)?.get(zone).copied(),
+        }
+    }
+
+    /// Audiences of programmes in the cable zones that spots are on offer in: the homes of the panel that get the zone. Of a
+    /// zone that the panel knows no home of, nothing can be told, and a panel that knows no zones speaks for all of them.
+    fn read_zones(&mut self, serving: &Serving) -> Result<(), ApiError> {
+        let answer = serving.copy.tv_zones()?;
+        let [market, station, zone, name] =
+            ["market_id", "station", "zone", "programme"].map(|name| answer.texts(name));
+        self.watching.sort_unstable_by_key(|(programme, person, _)| (*programme, *person));
+        let zoned: std::collections::HashSet<u32> = self
+            .people
+            .iter()
+            .zip(&self.zones_of)
+            .filter(|(_, zones)| !zones.is_empty())
+            .map(|(person, _)| person.market)
+            .collect();
+        let whole = self.watching.len();
+        for at in 0..answer.rows() {
+            let text = |column: &[Option<String>]| column[at].clone().unwrap_or_default();
+            let Some(market) = self.market_numbers.find(&text(&market)) else { continue };
+            let key = (market, text(&station), text(&name));
+            let Some(base) = self.programmes.get(&key).copied() else { continue };
+            let number = match (self.zones.find(&text(&zone)), zoned.contains(&market)) {
+                (_, false) => base,
+                (None, true) => continue,
+                (Some(zone), true) => {
+                    let fresh = self.known.len() as u32;
+                    self.known.push(self.known[base as usize]);
+                    self.market_of.push(market);
+                    let from = self.watching[..whole].partition_point(|(of, ..)| *of < base);
+                    let to = self.watching[..whole].partition_point(|(of, ..)| *of <= base);
+                    let own: Vec<(u32, u32, f32)> = self.watching[from..to]
+                        .iter()
+                        .filter(|(_, person, _)| self.zones_of[*person as usize].contains(&zone))
+                        .map(|(_, person, chance)| (fresh, *person, *chance))
+                        .collect();
+                    self.watching.extend(own);
+                    fresh
+                }
+            };
+            self.in_zones.entry(key).or_default().insert(text(&zone), number);
+        }
+        Ok(())
+    }
+
     fn read_panel(&mut self, serving: &Serving) -> Result<(), ApiError> {
         let panel = serving.copy.tv_panel()?;
-        let [home, market, gender, party, state, voter] =
-            ["household_id", "market_id", "gender", "party", "state", "voter_id"]
+        let [home, market, gender, party, state, voter, zones] =
+            ["household_id", "market_id", "gender", "party", "state", "voter_id", "zones"]
                 .map(|name| panel.texts(name));
         let (weight, age) = (panel.doubles("weight"), panel.integers("age"));
         let mut homes = Numbers::default();
@@ -175,6 +261,9 @@ impl Television {
             self.ages_of.push(age[at].unwrap_or(0));
             let (state, voter) = (text(&state), text(&voter));
             self.voters.push(Some((state, voter)).filter(|(_, voter)| !voter.is_empty()));
+            let zones = text(&zones);
+            let zones = zones.split(';').filter(|zone| !zone.is_empty());
+            self.zones_of.push(zones.map(|zone| self.zones.number(zone)).collect());
         }
         Ok(())
     }
@@ -276,6 +365,7 @@ impl Television {
                     self.band_of.push(age_band(age));
                     self.ages_of.push(age);
                     self.voters.push(None);
+                    self.zones_of.push(Vec::new());
                 }
             }
         }

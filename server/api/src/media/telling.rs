@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bellwether_media::exposure::{Exposure, exposure, together};
-use bellwether_media::plan::Plan;
-use bellwether_media::state::Bar;
+use bellwether_media::offers::Limit;
+use bellwether_media::solution::Solution;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::media::planning::{cents, whole};
-use crate::media::preparing::Prepared;
+use crate::media::preparing::{Prepared, day_text, name_of};
 use crate::media::television::{Known, Television};
 use crate::turfs::printing::safe;
 
@@ -17,14 +17,12 @@ use crate::turfs::printing::safe;
 pub struct Told<'a> {
     pub tv: &'a Television,
     pub prepared: &'a Prepared,
-    pub plan: &'a Plan,
-    /// No plan is above.
-    pub most: f64,
-    /// Every choice was looked at: the plan is the best there is.
-    pub proven: bool,
+    pub found: &'a Solution,
     pub usual: Value,
 }
 
+/// Spots that are sold out, of which is told what one more would bring.
+const MOST_SOLD_OUT: usize = 50;
 /// Money that the curve tells the next of.
 const NEXT: f64 = 10_000.0;
 
@@ -38,7 +36,8 @@ fn per(value: f64, of: f64) -> Value {
 
 impl Told<'_> {
     pub fn document(&self) -> Result<Value, ApiError> {
-        let Told { tv, prepared, plan, .. } = self;
+        let (Told { tv, prepared, found, .. }, plan) = (self, &self.found.plan);
+        let most = found.most();
         let markets = exposure(&prepared.people, &prepared.offers, &plan.units, tv.markets.len());
         let whole_plan = together(&markets);
         let reached = whole_plan.reached;
@@ -50,7 +49,7 @@ impl Told<'_> {
             None => reached,
         };
         Ok(json!({
-            "inventory": prepared.inventory,
+            "inventory": prepared.inventory.name,
             "universe": {
                 "voters": whole(prepared.universe.voters),
                 "unseen": whole(prepared.universe.people.unseen),
@@ -67,10 +66,10 @@ impl Told<'_> {
             "votes": prepared.universe.votes.as_ref().map(|_| (value * 10.0).round() / 10.0),
             "value": plan.reached,
             "bound": {
-                "most": self.most,
-                "gap": share((self.most - plan.reached).max(0.0) / self.most.max(f64::MIN_POSITIVE)),
-                "proven": self.proven,
-                "why": if self.proven { "every choice was looked at" } else { "concave relaxation: parts of spots could be bought" },
+                "most": most,
+                "gap": share((most - plan.reached).max(0.0) / most.max(f64::MIN_POSITIVE)),
+                "proven": found.proven,
+                "why": if found.proven { "every choice was looked at" } else { "concave relaxation: parts of spots could be bought" },
             },
             "markets": self.markets(&markets),
             "weeks": self.weeks(),
@@ -79,7 +78,7 @@ impl Told<'_> {
             "next": self.next(),
             "prices": self.prices(),
             "by_age_and_sex": self.usual,
-            "unknown_programmes": prepared.unknown,
+            "unknown_programmes": prepared.inventory.unknown,
         }))
     }
 
@@ -87,7 +86,7 @@ impl Told<'_> {
     fn error(&self, reached: f64, whole: &Exposure) -> f64 {
         let mut unseen = vec![1.0f64; self.prepared.people.weights.len()];
         for (offer, units) in
-            self.prepared.offers.iter().zip(&self.plan.units).filter(|(_, units)| **units > 0)
+            self.prepared.offers.iter().zip(&self.found.plan.units).filter(|(_, units)| **units > 0)
         {
             for (person, chance) in self.prepared.people.of(offer.programme) {
                 unseen[*person as usize] *= (1.0 - f64::from(*chance)).powi(*units as i32);
@@ -125,7 +124,7 @@ impl Told<'_> {
 
     fn markets(&self, markets: &[Exposure]) -> Vec<Value> {
         let mut spent: BTreeMap<u32, (f64, u64)> = BTreeMap::new();
-        for (offer, units) in self.prepared.offers.iter().zip(&self.plan.units) {
+        for (offer, units) in self.prepared.offers.iter().zip(&self.found.plan.units) {
             let held = spent.entry(offer.market).or_default();
             *held = (held.0 + offer.price * f64::from(*units), held.1 + u64::from(*units));
         }
@@ -145,17 +144,16 @@ impl Told<'_> {
     }
 
     fn weeks(&self) -> Vec<Value> {
-        let mut weeks: BTreeMap<(&str, &str), (f64, u64)> = BTreeMap::new();
-        for ((offer, shown), units) in
-            self.prepared.offers.iter().zip(&self.prepared.shown).zip(&self.plan.units)
-        {
+        let mut weeks: BTreeMap<(u32, &str), (f64, u64)> = BTreeMap::new();
+        for (offer, units) in self.prepared.offers.iter().zip(&self.found.plan.units) {
             if *units > 0 {
                 let market = self.tv.markets[offer.market as usize].id.as_str();
-                let held = weeks.entry((&shown.week, market)).or_default();
+                let held = weeks.entry((offer.week, market)).or_default();
                 *held = (held.0 + offer.price * f64::from(*units), held.1 + u64::from(*units));
             }
         }
-        let told = |((week, market), (money, spots)): (&(&str, &str), &(f64, u64))| json!({"week": week, "market": market, "spent": cents(*money), "spots": spots});
+        let monday = |week: u32| day_text(self.prepared.weeks[week as usize]);
+        let told = |((week, market), (money, spots)): (&(u32, &str), &(f64, u64))| json!({"week": monday(*week), "market": market, "spent": cents(*money), "spots": spots});
         weeks.iter().map(told).collect()
     }
 
@@ -164,17 +162,18 @@ impl Told<'_> {
         let households = self.tv.households();
         let mut ratings = HashMap::new();
         let mut buys = Vec::new();
-        for (at, units) in self.plan.units.iter().enumerate().filter(|(_, units)| **units > 0) {
-            let (offer, shown) = (&self.prepared.offers[at], &self.prepared.shown[at]);
+        for (at, units) in self.found.plan.units.iter().enumerate().filter(|(_, units)| **units > 0) {
+            let (offer, shown) = (&self.prepared.offers[at], self.prepared.shown(at));
+            let own = &self.tv.people_of[offer.market as usize];
             let rating = *ratings
                 .entry(offer.programme)
-                .or_insert_with(|| self.prepared.people.rating(offer.programme, offer.market, &households));
+                .or_insert_with(|| self.prepared.people.rating(offer.programme, own, &households));
             buys.push(json!({
                 "market": self.tv.markets[offer.market as usize].id,
                 "market_name": self.tv.markets[offer.market as usize].name,
                 "station": shown.station, "zone": shown.zone, "programme": shown.programme,
-                "daypart": shown.daypart, "days": shown.days,
-                "start": time(shown.starts), "end": time(shown.ends), "week": shown.week,
+                "daypart": shown.daypart, "days": shown.days.map(|days| days.to_string()),
+                "start": time(shown.starts), "end": time(shown.ends), "week": day_text(shown.week),
                 "length": shown.seconds, "units": units, "bought": offer.bought, "price": cents(offer.price),
                 "cost": cents(offer.price * f64::from(*units)),
                 "rating": (rating.share * 1e4).round() / 100.0, "rating_error": (rating.error * 1e4).round() / 100.0,
@@ -188,37 +187,49 @@ impl Told<'_> {
 
     /// What the next dollars would bring.
     fn next(&self) -> Value {
-        let spent = self.plan.spent;
-        let beyond = self.plan.curve.iter().find(|[money, _]| *money >= spent + NEXT * 0.9);
-        let gain = beyond.map(|[money, value]| (value - self.plan.reached) / (money - spent) * NEXT);
+        let (spent, curve) = (self.found.plan.spent, &self.found.plan.curve);
+        let beyond = curve.iter().find(|[money, _]| *money >= spent + NEXT * 0.9);
+        let gain = beyond.map(|[money, value]| (value - self.found.plan.reached) / (money - spent) * NEXT);
         json!({"dollars": NEXT, "value": gain.map(|gain| (gain * 10.0).round() / 10.0)})
     }
 
-    /// What keeping to the limits costs, in people (or votes) a thousand dollars.
+    /// What keeping to the limits costs, in people (or votes): of money a thousand dollars more, of frequency a tenth of an
+    /// exposure more, of spots that are sold out one spot more, those first that would bring most.
     fn prices(&self) -> Vec<Value> {
-        let budget =
-            json!({"limit": "budget", "per_thousand_dollars": (self.plan.price * 1e5).round() / 100.0});
-        let limits = self.plan.prices.iter().map(|((bar, number), price)| {
-            let market = || self.tv.markets.get(*number as usize).map(|market| market.id.clone());
-            let limit = match bar {
-                Bar::Market => format!("markets/{}/most", market().unwrap_or_default()),
-                Bar::Units => format!("markets/{}/least", market().unwrap_or_default()),
-                Bar::Frequency => format!("weekly_frequency in {}", market().unwrap_or_default()),
-                Bar::Station => {
-                    let (of, name) = &self.prepared.stations[*number as usize];
-                    format!("stations/{name} in {}", self.tv.markets[*of as usize].id)
+        let bound = &self.found.bound;
+        let thousand = |price: f64| (price * 1e5).round() / 100.0;
+        let budget = json!({"limit": "/budget", "per_thousand_dollars": thousand(bound.price)});
+        let mut spots: Vec<(usize, f64)> = Vec::new();
+        let mut told = vec![budget];
+        for (limit, price) in &bound.prices {
+            let name = || name_of(self.tv, &self.prepared.inventory, *limit);
+            told.push(match limit {
+                Limit::Units(at) => {
+                    spots.push((*at as usize, *price));
+                    continue;
                 }
-                Bar::Daypart => format!("dayparts/{}/most", self.prepared.dayparts.names[*number as usize]),
-                Bar::Budget => "budget".to_string(),
-            };
-            json!({"limit": limit, "per_thousand_dollars": (price * 1e5).round() / 100.0})
-        });
-        std::iter::once(budget).chain(limits).collect()
+                Limit::Frequency(_, week) => json!({
+                    "limit": name(), "week": day_text(self.prepared.weeks[*week as usize]),
+                    "per_tenth_exposure": (price * 10.0).round() / 100.0,
+                }),
+                _ => json!({"limit": name(), "per_thousand_dollars": thousand(*price)}),
+            });
+        }
+        spots.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+        told.extend(spots.iter().take(MOST_SOLD_OUT).map(|(at, price)| {
+            let (offer, shown) = (&self.prepared.offers[*at], self.prepared.shown(*at));
+            json!({
+                "limit": "units", "market": self.tv.markets[offer.market as usize].id, "station": shown.station,
+                "zone": shown.zone, "programme": shown.programme, "week": day_text(shown.week),
+                "per_spot": (price * 10.0).round() / 10.0,
+            })
+        }));
+        told
     }
 }
 
 /// Minutes after midnight as a time of day.
-pub fn time(minutes: Option<i64>) -> Option<String> {
+pub fn time(minutes: Option<i16>) -> Option<String> {
     minutes.map(|minutes| format!("{:02}:{:02}", minutes / 60, minutes % 60))
 }
 

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::grouped;
 use crate::grouping::Plan;
-use crate::media::preparing::prepare;
+use crate::media::preparing::{day_text, prepare};
 use crate::media::request::PlanRequest;
 use crate::media::telling::time;
 use crate::population::Population;
@@ -169,12 +169,11 @@ fn spots(
         spots: f64,
     }
     let mut dayparts: BTreeMap<&str, Of> = BTreeMap::new();
-    let mut programmes: BTreeMap<(&str, &str), (Of, u32)> = BTreeMap::new();
+    let mut programmes: BTreeMap<(&str, &str, &str), (Of, u32)> = BTreeMap::new();
     let mut known: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
     let mut spots = Vec::new();
-    for (offer, shown) in
-        prepared.offers.iter().zip(&prepared.shown).filter(|(offer, _)| offer.market == number)
-    {
+    let here = prepared.offers.iter().enumerate().filter(|(_, offer)| offer.market == number);
+    for (offer, shown) in here.map(|(at, offer)| (offer, prepared.shown(at))) {
         let (own, total) = *known.entry(offer.programme).or_insert_with(|| {
             let sum = |audience: &bellwether_media::audience::Audience| -> f64 {
                 let of = audience.of(offer.programme).iter();
@@ -190,9 +189,9 @@ fn spots(
             of.spots += units;
         };
         let empty = || Of { impressions: 0.0, all: 0.0, dollars: 0.0, spots: 0.0 };
-        add(dayparts.entry(&shown.daypart).or_insert_with(empty));
+        add(dayparts.entry(shown.daypart).or_insert_with(empty));
         add(&mut programmes
-            .entry((&shown.station, &shown.programme))
+            .entry((shown.station, shown.zone, shown.programme))
             .or_insert_with(|| (empty(), offer.programme))
             .0);
         if own > 0.0 && total > 0.0 {
@@ -215,10 +214,10 @@ fn spots(
         .collect();
     report["programmes"] = programmes
         .iter()
-        .map(|((station, programme), (of, number_of))| {
-            let rating = people.rating(*number_of, number, &households);
+        .map(|((station, zone, programme), (of, number_of))| {
+            let rating = people.rating(*number_of, &tv.people_of[number as usize], &households);
             json!({
-                "station": station, "programme": programme, "spots": of.spots,
+                "station": station, "zone": zone, "programme": programme, "spots": of.spots,
                 "rating": (rating.share * 1e4).round() / 100.0, "rating_error": (rating.error * 1e4).round() / 100.0,
                 "cost_per_thousand": per_thousand(of.dollars, of.impressions),
                 "cost_per_thousand_of_all": per_thousand(of.dollars, of.all),
@@ -238,7 +237,7 @@ fn spots(
         .map(|(own, total, offer, shown)| {
             json!({
                 "station": shown.station, "zone": shown.zone, "programme": shown.programme, "daypart": shown.daypart,
-                "week": shown.week, "start": time(shown.starts), "end": time(shown.ends), "price": cents(offer.price),
+                "week": day_text(shown.week), "start": time(shown.starts), "end": time(shown.ends), "price": cents(offer.price),
                 "cost_per_thousand": cents(1000.0 / own), "cost_per_thousand_of_all": cents(1000.0 / total),
                 "index": (own / total / usual * 100.0).round() / 100.0,
             })

@@ -1,6 +1,6 @@
 //! Television plans: spots on offer, plans, what-if, and what of a plan was aired.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 
 use axum::Json;
@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use bellwether_media::solution::Before;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -19,9 +20,10 @@ use crate::jobs::{Claim, JobState};
 use crate::loading::{LoadKind, LoadRequest};
 use crate::long;
 use crate::media::planning::{feasible, make};
-use crate::media::preparing::prepare;
+use crate::media::preparing::{Prepared, day_number, prepare};
 use crate::media::request::{Change, PlanRequest};
-use crate::media::stored::{self, Stored};
+use crate::media::stored::{self, Prices, Stored};
+use crate::media::television::Television;
 use crate::media::telling;
 use crate::population::Population;
 use crate::reply::{self, Body, Common, Params, Segments};
@@ -152,8 +154,8 @@ pub async fn start(
                     progress.bytes.store((share * 1000.0) as u64, Ordering::Relaxed);
                     !progress.cancelled.load(Ordering::Relaxed)
                 };
-                let plan = make(&serving, &who, &prepared, None, &mut go_on)?;
-                let kept = keep(&worker, &serving, &who, request, filter, plan)?;
+                let (plan, prices) = make(&serving, &who, &prepared, None, &mut go_on)?;
+                let kept = keep(&worker, &serving, &who, request, (filter, plan, prices))?;
                 Ok(summary(&kept))
             })
             .await
@@ -165,8 +167,7 @@ fn keep(
     serving: &Serving,
     caller: &Caller,
     request: PlanRequest,
-    filter: Value,
-    plan: Value,
+    (filter, plan, prices): (Value, Value, Prices),
 ) -> Result<Stored, ApiError> {
     let kept = Stored {
         id: uuid::Uuid::now_v7().to_string(),
@@ -177,6 +178,7 @@ fn keep(
         filter: Population::read(&filter, caller)?.text,
         request,
         plan,
+        prices,
     };
     stored::keep(app, &kept)?;
     Ok(kept)
@@ -281,35 +283,14 @@ pub async fn replan(
     let told = app.run_long(move || {
         let prepared = prepare(&engine, &serving, &caller, &request, &filter)?;
         feasible(serving.television()?, &prepared)?;
-        // The spots of before by what they are called: offers may have other places now.
-        let mut units: BTreeMap<[String; 5], u64> = BTreeMap::new();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-        for buy in before.plan["buys"].as_array().into_iter().flatten() {
-            let key = ["market", "station", "zone", "programme", "week"].map(|field| text(&buy[field]));
-            *units.entry(key).or_default() += buy["units"].as_u64().unwrap_or(0);
-        }
-        let tv = serving.television()?;
-        let key_of = |at: usize| {
-            let shown = &prepared.shown[at];
-            let market = tv.markets[prepared.offers[at].market as usize].id.clone();
-            let names = [&shown.station, &shown.zone, &shown.programme, &shown.week];
-            let [station, zone, programme, week] = names.map(String::clone);
-            [market, station, zone, programme, week]
-        };
-        let mut start = vec![0u32; prepared.offers.len()];
-        // What is bought by now was among them.
-        let (bought, open): (Vec<usize>, Vec<usize>) =
-            (0..start.len()).partition(|at| prepared.offers[*at].bought > 0);
-        for at in bought.into_iter().chain(open) {
-            if let Some(left) = units.get_mut(&key_of(at)) {
-                let taken = (*left).min(u64::from(prepared.offers[at].units));
-                *left -= taken;
-                start[at] = taken as u32;
-            }
-        }
-        let plan = make(&serving, &caller, &prepared, Some(&start), &mut |_| true)?;
+        let start = units_of(serving.television()?, &prepared, &before.plan["buys"]);
+        let prices = before.prices.limits();
+        let begin = Before { units: &start, price: before.prices.money, prices: &prices };
+        // Plans of before tell of no prices.
+        let begin = Some(begin).filter(|begin| begin.price > 0.0);
+        let (plan, prices) = make(&serving, &caller, &prepared, begin, &mut |_| true)?;
         let kept = match change.keep {
-            true => Some(keep(&engine, &serving, &caller, request, filter, plan.clone())?),
+            true => Some(keep(&engine, &serving, &caller, request, (filter, plan.clone(), prices))?),
             false => None,
         };
         Ok(json!({
@@ -324,6 +305,35 @@ pub async fn replan(
     Ok(Json(told.await?).into_response())
 }
 
+/// The spots of an earlier plan by the offers of now, found by what they are called: offers may have other places. What is
+/// bought by now was among them.
+fn units_of(tv: &Television, prepared: &Prepared, buys: &Value) -> Vec<u32> {
+    let mut start: Vec<u32> = prepared.offers.iter().map(|offer| offer.bought).collect();
+    let mut taken: HashMap<(u32, i32), u32> = HashMap::new();
+    for ((at, _), bought) in prepared.rows.iter().zip(&start).skip(prepared.open) {
+        let row = &prepared.inventory.rows[*at as usize];
+        *taken.entry((row.item, row.week)).or_default() += bought;
+    }
+    for buy in buys.as_array().into_iter().flatten() {
+        let text = |field: &str| buy[field].as_str().unwrap_or_default();
+        let Some(market) = tv.market_numbers.find(text("market")) else { continue };
+        let names = (text("station"), text("programme"));
+        let mut left = buy["units"].as_u64().unwrap_or(0) as u32;
+        for at in prepared.find(market, names, Some(text("zone")), day_number(text("week"))) {
+            let row = &prepared.inventory.rows[prepared.rows[at].0 as usize];
+            if let Some(bought) = taken.get_mut(&(row.item, row.week)) {
+                let among = left.min(*bought);
+                *bought -= among;
+                left -= among;
+            }
+            let room = left.min(prepared.offers[at].units.saturating_sub(start[at]));
+            start[at] += room;
+            left -= room;
+        }
+    }
+    start
+}
+
 fn difference(now: &Value, before: &Value) -> Value {
     match (now.as_f64(), before.as_f64()) {
         (Some(now), Some(before)) => json!(((now - before) * 100.0).round() / 100.0),
@@ -331,14 +341,14 @@ fn difference(now: &Value, before: &Value) -> Value {
     }
 }
 
-/// What of a plan was aired: spots and money planned and billed, by market, station, programme and week. What was aired and
+/// What of a plan was aired: spots and money planned and billed, by market, station, zone, programme and week. What was aired and
 /// not planned is there too.
 #[utoipa::path(
     get,
     path = "/v1/media/plans/{id}/airings",
     tag = "media",
     params(("id" = String, Path, description = "Plan id")),
-    responses((status = 200, description = "market, station, programme, week, planned, aired, cost_planned, cost_billed"), (status = 404, body = Problem))
+    responses((status = 200, description = "market, station, zone, programme, week, planned, aired, cost_planned, cost_billed"), (status = 404, body = Problem))
 )]
 pub async fn airings(
     State(app): State<App>,
@@ -352,9 +362,9 @@ pub async fn airings(
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
         let buys = plan.plan["buys"].as_array().cloned().unwrap_or_default();
         let weeks: Vec<String> = buys.iter().map(|buy| text(&buy["week"])).collect();
-        let mut rows: BTreeMap<[String; 4], [f64; 4]> = BTreeMap::new();
+        let mut rows: BTreeMap<[String; 5], [f64; 4]> = BTreeMap::new();
         for buy in &buys {
-            let key = ["market", "station", "programme", "week"].map(|field| text(&buy[field]));
+            let key = ["market", "station", "zone", "programme", "week"].map(|field| text(&buy[field]));
             let held = rows.entry(key).or_default();
             held[0] += buy["units"].as_f64().unwrap_or(0.0);
             held[2] += buy["cost"].as_f64().unwrap_or(0.0);
@@ -368,7 +378,7 @@ pub async fn airings(
         let to = plan.request.to.clone().or_else(|| weeks.iter().max().and_then(sunday));
         if let (Some(from), Some(last)) = (from, to) {
             let answer = serving.copy.tv_airings(&from, &last)?;
-            let columns = ["market_id", "station", "programme", "week"].map(|name| answer.texts(name));
+            let columns = ["market_id", "station", "zone", "programme", "week"].map(|name| answer.texts(name));
             let (spots, billed) = (answer.integers("spots"), answer.doubles("billed"));
             for at in 0..answer.rows() {
                 let key = columns.each_ref().map(|column| column[at].clone().unwrap_or_default());
@@ -382,9 +392,9 @@ pub async fn airings(
         let totals = json!({"planned": sum(0), "aired": sum(1), "cost_planned": cents(sum(2)), "cost_billed": cents(sum(3))});
         let rows: Vec<Value> = rows
             .iter()
-            .map(|([market, station, programme, week], [planned, aired, cost, billed])| {
+            .map(|([market, station, zone, programme, week], [planned, aired, cost, billed])| {
                 json!({
-                    "market": market, "station": station, "programme": programme, "week": week, "planned": planned,
+                    "market": market, "station": station, "zone": zone, "programme": programme, "week": week, "planned": planned,
                     "aired": aired, "cost_planned": cents(*cost), "cost_billed": cents(*billed),
                 })
             })
