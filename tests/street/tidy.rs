@@ -28,11 +28,12 @@ const ORDER: [&str; 18] = [
 ];
 
 /// Heavy libraries and the one room that may name each.
-const OWNERS: [(&str, &str); 12] = [
+const OWNERS: [(&str, &str); 13] = [
     ("duckdb", "warehouse"),
     ("polars", "loaders"),
     ("geo", "atlas"),
     ("rstar", "atlas"),
+    ("petgraph", "media"),
     ("axum", "api"),
     ("clap", "api"),
     ("deltalake-core", "lake"),

@@ -45,7 +45,7 @@ pub enum LoadKind {
     /// length, rate and units, as avails sheets have them.
     Inventory,
     /// People of a viewing panel: CSV of person_id, household_id, market_code, weight, age, gender and, where they are known,
-    /// party, state and voter_id.
+    /// party, state, voter_id and zones (cable zones that the household gets, separated by semicolons).
     Panel,
     /// What a panel watched: CSV of person_id, station, programme, minutes and programme_minutes.
     Viewing,

@@ -14,6 +14,7 @@ use crate::state::State;
 const TURNS: usize = 50;
 const LOOKED_AT: usize = 30_000_000;
 const AT_ONCE: [usize; 3] = [1, 2, 3];
+const FEWEST: usize = 12;
 /// The largest part that is given back at a time.
 const LARGEST_PART: f64 = 0.25;
 
@@ -249,6 +250,10 @@ pub fn renew(state: &mut State, market: &Market, most: usize) {
 pub fn exchange(state: &mut State, market: &Market, exchanges: usize) {
     let watching: usize = (0..state.audience.programmes() as u32).map(|at| state.audience.of(at).len()).sum();
     let most = exchanges.min(LOOKED_AT / (watching + state.offers.len() + state.audience.weights.len() + 1));
+    // A handful of exchanges is nothing among so many purchases.
+    if most < FEWEST {
+        return;
+    }
     let mut tries = 0;
     loop {
         let begun = state.reached;
