@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::audience::Audience;
 use crate::bound::{Begin, Bound, bound};
-use crate::clashes::Clash;
+use crate::clashes::{Clash, clashes};
 use crate::exact::{TooMany, better};
 use crate::filling::Market;
 use crate::offers::{Limit, Limits, Offer};
-use crate::plan::{Plan, finished, plan};
+use crate::plan::{Plan, finished, plan, spend_least};
 use crate::state::State;
 
 /// A plan, and how good it is.
@@ -65,14 +65,12 @@ pub fn solve(
         found = plan(audience, offers, limits, (None, None), &mut |share| go_on(share * 0.7));
     }
     let mut proven = false;
-    let free: u64 = offers.iter().map(|offer| u64::from(offer.units.saturating_sub(offer.bought))).sum();
     let between =
         |clashes: &Vec<Clash>| clashes.iter().all(|clash| matches!(clash, Clash::LeastBetweenSpots { .. }));
-    if free <= FEW_SPOTS && found.as_ref().err().is_none_or(between) {
+    if few(offers) && found.as_ref().err().is_none_or(between) {
         // Nothing at all is a plan where nothing is bought: an amount below none lets any through that has its least.
         let reached = found.as_ref().map_or(-1.0, |plan| plan.reached);
-        let choices = CHOICES.min(MOST_WORK / audience.weights.len().max(1));
-        match better(audience, offers, limits, reached, choices) {
+        match better(audience, offers, limits, reached, choices(audience)) {
             Ok(None) => proven = true,
             Ok(Some(units)) => {
                 let mut state = State::new(audience, offers, limits);
@@ -110,6 +108,36 @@ pub fn solve(
     let sold_out = sold_out(audience, offers, limits, &plan, &bound);
     bound.prices.extend(sold_out);
     Ok(go_on(0.9).then_some(Solution { plan, bound, proven }))
+}
+
+/// Whether the limits can be kept to, looked at as far as a plan is made: the least amounts are bought, and in small
+/// inventories every choice is looked at. All clashes are told together where there are any.
+pub fn feasible(audience: &Audience, offers: &[Offer], limits: &Limits) -> Result<(), Vec<Clash>> {
+    let clashes = clashes(offers, limits);
+    if !clashes.is_empty() {
+        return Err(clashes);
+    }
+    if !limits.has_least() {
+        return Ok(());
+    }
+    let mut state = State::new(audience, offers, limits);
+    let between = match spend_least(&mut state, &Market::new(audience, offers)) {
+        Ok(()) => return Ok(()),
+        Err(between) => between,
+    };
+    match few(offers) && matches!(better(audience, offers, limits, -1.0, choices(audience)), Ok(Some(_))) {
+        true => Ok(()),
+        false => Err(between),
+    }
+}
+
+/// Whether every choice of spots may be looked at.
+fn few(offers: &[Offer]) -> bool {
+    offers.iter().map(|offer| u64::from(offer.units.saturating_sub(offer.bought))).sum::<u64>() <= FEW_SPOTS
+}
+
+fn choices(audience: &Audience) -> usize {
+    CHOICES.min(MOST_WORK / audience.weights.len().max(1))
 }
 
 /// What a spot of every offer costs at such prices: its money, and what it takes of the limits. Never nothing, though money

@@ -12,7 +12,7 @@ use crate::clashes::Clash;
 use crate::exposure::{exposure, together};
 use crate::offers::{Frequency, Limit, Limits, Offer};
 use crate::plan::{Plan, plan};
-use crate::solution::{Before, solve};
+use crate::solution::{Before, feasible, solve};
 
 struct Dice(ChaCha8Rng);
 
@@ -188,6 +188,7 @@ fn small_plans_are_the_best_of_all() {
         let limits = limits_by_chance(&mut dice, &audience, &offers);
         let best = best_of_all(&audience, &offers, &limits);
         let solved = solve(&audience, &offers, &limits, None, &mut |_| true);
+        assert_eq!(feasible(&audience, &offers, &limits).is_ok(), best.is_some(), "seed {seed}");
         match (best, solved) {
             (Some(best), Ok(Some(found))) => {
                 kept += 1;

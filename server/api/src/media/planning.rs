@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use axum::http::StatusCode;
-use bellwether_media::clashes::clashes;
 use bellwether_media::exposure::{exposure, together};
 use bellwether_media::plan::Plan;
-use bellwether_media::solution::{Before, Solution, solve};
+use bellwether_media::solution::{Before, Solution, feasible, solve};
 use serde_json::{Value, json};
 
 use crate::access::Caller;
@@ -106,15 +105,12 @@ pub fn cents(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// Whether the limits of a request can be kept to, as far as money tells; an error that tells which clash.
-pub fn feasible(tv: &Television, prepared: &Prepared) -> Result<(), ApiError> {
-    let clashes = clashes(&prepared.offers, &prepared.limits);
-    if !clashes.is_empty() {
-        return Err(refused(tv, prepared, &clashes));
-    }
+/// Whether the limits of a request can be kept to; an error that tells which clash.
+pub fn check(tv: &Television, prepared: &Prepared) -> Result<(), ApiError> {
     if prepared.universe.voters <= 0.0 {
         let detail = "nobody of this universe lives in a market that is known";
         return Err(ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
-    Ok(())
+    let found = feasible(&prepared.worth, &prepared.offers, &prepared.limits);
+    found.map_err(|clashes| refused(tv, prepared, &clashes))
 }

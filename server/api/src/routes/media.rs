@@ -19,7 +19,7 @@ use crate::error::{ApiError, Problem};
 use crate::jobs::{Claim, JobState};
 use crate::loading::{LoadKind, LoadRequest};
 use crate::long;
-use crate::media::planning::{feasible, make};
+use crate::media::planning::{check, make};
 use crate::media::preparing::{Prepared, day_number, prepare};
 use crate::media::request::{Change, PlanRequest};
 use crate::media::stored::{self, Prices, Stored};
@@ -139,7 +139,7 @@ pub async fn start(
     let prepared = app
         .run_long(move || {
             let prepared = prepare(&engine, &held, &who, &asked, &by)?;
-            feasible(held.television()?, &prepared)?;
+            check(held.television()?, &prepared)?;
             Ok(prepared)
         })
         .await?;
@@ -282,7 +282,7 @@ pub async fn replan(
     let engine = app.clone();
     let told = app.run_long(move || {
         let prepared = prepare(&engine, &serving, &caller, &request, &filter)?;
-        feasible(serving.television()?, &prepared)?;
+        check(serving.television()?, &prepared)?;
         let start = units_of(serving.television()?, &prepared, &before.plan["buys"]);
         let prices = before.prices.limits();
         let begin = Before { units: &start, price: before.prices.money, prices: &prices };
