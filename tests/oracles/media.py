@@ -1,6 +1,7 @@
 """Television plans, counted again by hand.
 
 media.py reach SERVER PLAN SOURCES              what a plan promises is what the panel saw, person by person
+media.py rated SERVER PLAN SOURCES              what a plan of rated programmes promises is about what the panel saw
 media.py halves SOURCES FOLDER                  cuts the panel and its viewing into two halves by household: panel_a.csv, panel_b.csv
 media.py held-out SERVER PAIRS FOLDER HALF          what pairs of plans (own/other,own/other) reach on a half, by household
 media.py gains FILE FILE                        the gain of the plans over the others, from what held-out printed
@@ -111,6 +112,18 @@ def reach(server, plan, sources):
     print(json.dumps({"reached": round(reached), "voters": told["plan"]["universe"]["voters"], "gap": told["plan"]["bound"]["gap"]}))
 
 
+def rated(server, plan, sources):
+    """What a plan of programmes promises of which only ratings are known, beside what the panel saw of them."""
+    told = ask(server, f"/v1/media/plans/{plan}")
+    people, viewing = panel_of(f"{sources}/tv_panel_fk.csv"), rows(f"{sources}/tv_viewing_fk.csv")
+    weights = weights_of(server, told["request"]["where"], people)
+    seen = seen_by(told["plan"], people, viewing)
+    reached = sum(weight * share for weight, share in zip(weights, seen))
+    off = told["plan"]["value"] / reached - 1
+    print(f"{told['request']['budget']:,.0f} dollars: promised {told['plan']['value']:,.0f}, the panel saw {reached:,.0f} ({off:+.1%})")
+    expect(abs(off) < 0.08, "a rated plan promises about what the panel saw")
+
+
 def halves(sources, folder):
     people = rows(f"{sources}/tv_panel_fk.csv")
     for half, name in enumerate("ab"):
@@ -160,4 +173,4 @@ def gains(*files):
         expect(low > 0, f"at {budget:,.0f} dollars the plans reach more")
 
 
-{"reach": reach, "halves": halves, "held-out": held_out, "gains": gains}[sys.argv[1]](*sys.argv[2:])
+{"reach": reach, "rated": rated, "halves": halves, "held-out": held_out, "gains": gains}[sys.argv[1]](*sys.argv[2:])

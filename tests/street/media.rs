@@ -61,6 +61,37 @@ fn a_plan_promises_what_the_panel_sees() {
     assert!(aired["totals"]["aired"].as_f64().expect("spots") > 0.0);
 }
 
+#[test]
+fn of_stations_that_are_only_rated_plans_promise_about_what_a_panel_would_have_seen() {
+    let (folder, lake) = own_lake();
+    let sources = demo().join("sources");
+    let without = |name: &str, keep: &dyn Fn(&str) -> bool, to: &str| {
+        let all = std::fs::read_to_string(sources.join(name)).expect("a file");
+        let kept = all.lines().enumerate().filter(|(at, line)| *at == 0 || keep(line)).map(|(_, line)| line);
+        let path = folder.path().join(to);
+        std::fs::write(&path, kept.collect::<Vec<&str>>().join("\n")).expect("a file");
+        path
+    };
+    for station in ["KFAA", "KFDD"] {
+        // As if nobody had measured the station; its ratings by group stay.
+        let named = format!(",{station},");
+        let viewing = without("tv_viewing_fk.csv", &|line| !line.contains(&named), "viewing.csv");
+        let inventory = without("tv_inventory_fk.csv", &|line| line.contains(&named), "one.csv");
+        succeed(&lake, &["load", "viewing", text(&viewing)]);
+        succeed(&lake, &["load", "inventory", text(&inventory)]);
+        let server = Server::start(&lake);
+        for budget in [500, 6_000] {
+            let everyone = json!({"field": "age", "between": [18, 120]});
+            let request = json!({"name": station, "where": everyone, "budget": budget, "inventory": "one"});
+            let made = plan(&server, &request);
+            let buys = made["plan"]["buys"].as_array().expect("buys");
+            assert!(buys.iter().all(|buy| buy["audience"] == "ratings"));
+            let told = oracle("media.py", &["rated", &server.url, &id(&made["id"]), text(&sources)]);
+            print!("{station} {told}");
+        }
+    }
+}
+
 /// The group of an age and a sex as a filter.
 fn of_group(group: &str) -> Value {
     let least: i64 = group[1..].split(['-', '+']).next().expect("an age").parse().expect("a number");

@@ -216,20 +216,3 @@ impl Audience {
         Rating { share, error, impressions: sees }
     }
 }
-
-/// Light to heavy viewers, a fifth each, and how much each watches of the mean: where only ratings of groups are known, two
-/// programmes share viewers because the same people watch much of anything (after Sabavala and Morrison, 1977).
-pub const FIFTHS: [f64; 5] = [0.15, 0.45, 0.8, 1.25, 2.35];
-
-/// The chance of each fifth of a group to see a spot of a programme with a rating, so that their mean is the rating.
-pub fn chances_of_fifths(rating: f64) -> [f32; 5] {
-    let (most, target) = (f64::from(SUREST), rating.clamp(0.0, f64::from(SUREST)));
-    // What the heaviest cannot watch more of goes to the others.
-    let (mut low, mut high) = (0.0, 100.0);
-    let mean = |scale: f64| FIFTHS.iter().map(|factor| (factor * scale).min(most)).sum::<f64>() / 5.0;
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if mean(middle) < target { low = middle } else { high = middle }
-    }
-    FIFTHS.map(|factor| (factor * high).min(most) as f32)
-}

@@ -10,6 +10,7 @@ pub mod exposure;
 mod filling;
 pub mod offers;
 pub mod plan;
+pub mod rated;
 pub mod solution;
 pub mod state;
 

@@ -6,12 +6,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::allocation::{Response, Row, linear, whole};
-use crate::audience::{Audience, Cell, POOLED, Person, chances_of_fifths, spread};
+use crate::audience::{Audience, Cell, POOLED, Person, spread};
 use crate::bound::{Begin, bound};
 use crate::clashes::Clash;
 use crate::exposure::{exposure, together};
 use crate::offers::{Frequency, Limit, Limits, Offer};
 use crate::plan::{Plan, plan};
+use crate::rated::{FIFTHS, viewers};
 use crate::solution::{Before, feasible, solve};
 
 struct Dice(ChaCha8Rng);
@@ -503,13 +504,31 @@ fn ratings_have_the_error_of_drawing_other_households() {
 }
 
 #[test]
-fn fifths_keep_their_rating() {
-    for rating in [0.0, 0.001, 0.05, 0.4, 0.9, 0.98] {
-        let chances = chances_of_fifths(rating);
-        let mean = chances.iter().map(|chance| f64::from(*chance)).sum::<f64>() / 5.0;
-        assert!((mean - rating).abs() < 1e-5, "{rating}: {chances:?}");
-        assert!(chances.windows(2).all(|pair| pair[0] <= pair[1]));
+fn rated_programmes_have_their_ratings_and_as_many_viewers_as_measured_ones() {
+    let mut dice = Dice::new(23);
+    let people: Vec<(f64, f64)> = (0..400).map(|at| (0.5 + dice.share(), FIFTHS[at % 5])).collect();
+    let whole: f64 = people.iter().map(|(weight, _)| weight).sum();
+    for (rating, ratio) in
+        [(0.0, 3.0), (0.001, 3.0), (0.02, 1.0), (0.05, 4.0), (0.4, 3.0), (0.9, 2.0), (0.98, 5.0)]
+    {
+        let seen = viewers(rating, ratio, &people, 5);
+        let mean: f64 =
+            seen.iter().map(|(at, chance)| people[*at].0 * f64::from(*chance)).sum::<f64>() / whole;
+        assert!((mean - rating).abs() < 1e-5, "{rating}: {mean}");
+        let ever = seen.iter().map(|(at, _)| people[*at].0).sum::<f64>() / whole;
+        let expected = (rating * ratio).clamp(rating / 0.98, 1.0);
+        assert!((ever - expected).abs() < 0.02 + 0.1 * expected, "{rating}, {ratio}: {ever} of {expected}");
     }
+    // Heavy viewers see more of it, and two programmes are seen by others.
+    let (one, other) = (viewers(0.05, 3.0, &people, 5), viewers(0.05, 3.0, &people, 6));
+    let heavy = one.iter().filter(|(at, _)| people[*at].1 >= 1.0).count();
+    assert!(heavy > one.len() / 2, "{heavy} of {}", one.len());
+    let both = one.iter().filter(|(at, _)| other.iter().any(|(of, _)| of == at)).count();
+    assert!(both > 0 && both < one.len() / 2, "{both} of {}", one.len());
+    // A group of two has its rating too.
+    let few = viewers(0.6, 3.0, &people[..2], 9);
+    let mean: f64 = few.iter().map(|(at, chance)| people[*at].0 * f64::from(*chance)).sum();
+    assert!((mean / (people[0].0 + people[1].0) - 0.6).abs() < 1e-5);
 }
 
 #[test]

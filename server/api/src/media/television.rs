@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bellwether_media::audience::{Audience, FIFTHS, Person, chances_of_fifths};
+use bellwether_media::audience::{Audience, Person};
+use bellwether_media::rated::{FIFTHS, USUAL_RATIO, viewers};
 
 use crate::error::ApiError;
 use crate::grouping::age_band;
@@ -92,7 +93,7 @@ pub struct Television {
 }
 
 /// People that stand for a group where nobody is watched: so many of every fifth.
-const STAND_INS: usize = 2;
+const STAND_INS: usize = 16;
 /// Ages that stand for the bands, and both sexes.
 const AGES: [i64; 7] = [21, 30, 40, 50, 60, 70, 80];
 
@@ -268,7 +269,7 @@ impl Television {
         Ok(())
     }
 
-    /// Programmes that no panel measured: the heavy viewers of a group watch more of them than the light ones.
+    /// Programmes that no panel measured: as many watch them at all, for their ratings, as measured ones of the market.
     fn read_ratings(&mut self, serving: &Serving) -> Result<(), ApiError> {
         let ratings = serving.copy.tv_ratings()?;
         let [market, station, programme, gender] =
@@ -289,17 +290,28 @@ impl Television {
             self.people.iter().map(|person| person.market).collect();
         let unwatched: std::collections::BTreeSet<u32> =
             rated.keys().map(|(market, ..)| *market).filter(|market| !watched.contains(market)).collect();
-        for market in unwatched {
-            self.stand_ins(market);
-        }
         let mut watches = vec![0.0f64; self.people.len()];
-        self.watching.iter().for_each(|(_, person, chance)| watches[*person as usize] += f64::from(*chance));
+        for market in unwatched {
+            watches.extend(self.stand_ins(market));
+        }
+        // People who watch a programme at all, and those who watch an average minute, by market.
+        let mut seen = vec![(0.0f64, 0.0f64); self.markets.len()];
+        for (_, person, chance) in &self.watching {
+            let (of, chance) = (&self.people[*person as usize], f64::from(*chance));
+            watches[*person as usize] += chance;
+            let held = &mut seen[of.market as usize];
+            *held = (held.0 + of.weight, held.1 + of.weight * chance);
+        }
+        let ratio = |(ever, average): (f64, f64)| if average > 0.0 { Some(ever / average) } else { None };
+        let everywhere = seen.iter().fold((0.0, 0.0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+        let ratio_in =
+            |market: u32| ratio(seen[market as usize]).or_else(|| ratio(everywhere)).unwrap_or(USUAL_RATIO);
         let mut of_market: HashMap<u32, Vec<u32>> = HashMap::new();
         for (at, person) in self.people.iter().enumerate() {
             of_market.entry(person.market).or_default().push(at as u32);
         }
-        // Who is in which group of a market, with the fifths: programmes are mostly rated by the same groups.
-        type Grouped = HashMap<Option<usize>, (Vec<u32>, Vec<usize>)>;
+        // Who is in which group of a market: programmes are mostly rated by the same groups.
+        type Grouped = HashMap<Option<usize>, Vec<u32>>;
         type Groups = Vec<(String, i64, i64)>;
         let mut grouped: HashMap<(u32, Groups), Grouped> = HashMap::new();
         for (key, groups) in rated {
@@ -318,20 +330,18 @@ impl Television {
                     // The narrowest group tells most of somebody.
                     let group = names.iter().enumerate().filter(|(_, group)| fits(group));
                     let group = group.min_by_key(|(_, (gender, from, to))| (to - from, gender.is_empty()));
-                    of_group.entry(group.map(|(at, _)| at)).or_default().0.push(*person);
+                    of_group.entry(group.map(|(at, _)| at)).or_default().push(*person);
                 }
                 of_group.remove(&None);
-                for (people, fifths) in of_group.values_mut() {
-                    *fifths = self.fifths(people, &watches);
-                }
                 fresh.insert(of_group);
             }
-            for (group, (people, fifths)) in &grouped[&(market, names)] {
+            for (group, people) in &grouped[&(market, names)] {
                 let Some(group) = group else { continue };
-                let chances = chances_of_fifths(groups[*group].3 / 100.0);
-                let seen =
-                    people.iter().zip(fifths).map(|(person, fifth)| (number, *person, chances[*fifth]));
-                self.watching.extend(seen.filter(|(_, _, chance)| *chance > 0.0));
+                let habit = |person: &u32| (self.people[*person as usize].weight, watches[*person as usize]);
+                let of: Vec<(f64, f64)> = people.iter().map(habit).collect();
+                let seed = u64::from(number) << 8 | *group as u64 & 0xFF;
+                let found = viewers(groups[*group].3 / 100.0, ratio_in(market), &of, seed);
+                self.watching.extend(found.into_iter().map(|(at, chance)| (number, people[at], chance)));
             }
         }
         Ok(())
@@ -342,15 +352,17 @@ impl Television {
         (gender.map_or("", String::as_str), self.ages_of[person as usize])
     }
 
-    /// People of a market that nobody is watched in.
-    fn stand_ins(&mut self, market: u32) {
+    /// People of a market that nobody is watched in, and how much each watches.
+    fn stand_ins(&mut self, market: u32) -> Vec<f64> {
         let mut home = self.people.iter().map(|person| person.household + 1).max().unwrap_or(0);
         // As many adults as its homes have, two a home.
         let adults = self.markets[market as usize].tv_households.unwrap_or(0.0).max(1.0) * 2.0;
         let weight = adults / (AGES.len() * 2 * FIFTHS.len() * STAND_INS) as f64;
+        let mut habits = Vec::new();
         for age in AGES {
             for gender in ["F", "M"] {
-                for _ in 0..FIFTHS.len() * STAND_INS {
+                for at in 0..FIFTHS.len() * STAND_INS {
+                    habits.push(FIFTHS[at % FIFTHS.len()]);
                     let person = Person {
                         market,
                         age: self.ages.code(age_band(age)),
@@ -369,27 +381,7 @@ impl Television {
                 }
             }
         }
-    }
-
-    /// In which fifth of some people each is, by how much of everything is watched; of those who stand in, by their turn. The
-    /// fifths are of those people alone, so that the mean of their chances is their rating.
-    fn fifths(&self, people: &[u32], watches: &[f64]) -> Vec<usize> {
-        if people.iter().all(|person| watches[*person as usize] == 0.0) {
-            return (0..people.len()).map(|at| at % FIFTHS.len()).collect();
-        }
-        let mut order: Vec<usize> = (0..people.len()).collect();
-        let of = |at: usize| people[at] as usize;
-        order.sort_by(|one, other| watches[of(*one)].total_cmp(&watches[of(*other)]).then(one.cmp(other)));
-        let whole: f64 = people.iter().map(|person| self.people[*person as usize].weight).sum();
-        let mut fifths = vec![0; people.len()];
-        let mut sum = 0.0;
-        for at in order {
-            let weight = self.people[of(at)].weight;
-            let place = (sum + weight / 2.0) / whole.max(f64::MIN_POSITIVE);
-            fifths[at] = ((place * FIFTHS.len() as f64) as usize).min(FIFTHS.len() - 1);
-            sum += weight;
-        }
-        fifths
+        habits
     }
 
     pub fn households(&self) -> Vec<u32> {
