@@ -3,8 +3,9 @@
 //! Reach is concave in the amounts that are bought, so it lies below its tangent anywhere; and for any prices of money and of
 //! the other limits, the best amounts at those prices, with what the limits leave at their prices, are no less than the best
 //! within the limits (Lagrange). Both hold for whatever amounts and prices are tried: good ones only make the bound tight. The
-//! prices go where the limits are just kept to, each by steps of its own that grow while it goes one way and shrink when it
-//! turns (Rprop: Riedmiller and Braun, 1993).
+//! price of money alone goes by halves to where the budget is just spent. With other limits all prices go where these are just
+//! kept to, each by steps of its own that grow while it goes one way and shrink when it turns (Rprop: Riedmiller and Braun,
+//! 1993).
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use crate::offers::{Limit, Limits, Offer};
 const ROUNDS: usize = 25;
 const ROUNDS_AGAIN: usize = 4;
 const PRICES: usize = 14;
-const PRICES_AGAIN: usize = 3;
+const PRICES_AGAIN: usize = 6;
 const PRICES_OF_LIMITS: usize = 40;
 const PRICES_OF_LIMITS_AGAIN: usize = 8;
 /// Steps of a market's own price towards its least or most.
@@ -27,6 +28,8 @@ const PART_OF_MEAN: f64 = 0.1;
 /// How near to the plan is near enough, and what a round must bring.
 const NEAR: f64 = 1e-5;
 const SETTLED: f64 = 2e-5;
+/// Again, with other limits, what a round must bring after the first few.
+const WORTH_A_ROUND: f64 = 3e-4;
 
 /// Where a bound begins: any begin is as good for a bound, a near one is found soon.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +131,9 @@ impl Priced {
 /// bound; from an earlier bound it is looked for in fewer rounds.
 pub fn bound(audience: &Audience, offers: &[Offer], limits: &Limits, begin: &Begin) -> Bound {
     let Begin { reached, .. } = *begin;
+    // What the next dollar reaches is the price of money where nothing else is short.
     let (price, earlier) = begin.prices.map_or((begin.price, None), |(price, prices)| (price, Some(prices)));
+    let price = if limits.only_budget() || begin.price > 0.0 { begin.price } else { price };
     // Steps go by what the next dollar reaches, or where money is left over by a part of what one does on the average.
     let scale = price.max(PART_OF_MEAN * reached / limits.budget.max(1.0)).max(1e-12);
     let scale = if earlier.is_some() { scale / 4.0 } else { scale };
@@ -147,8 +152,7 @@ pub fn bound(audience: &Audience, offers: &[Offer], limits: &Limits, begin: &Beg
     let effort = match (priced.is_empty(), earlier.is_some()) {
         (true, false) => PRICES,
         (true, true) => PRICES_AGAIN,
-        (false, false) => PRICES_OF_LIMITS,
-        (false, true) => PRICES_OF_LIMITS_AGAIN,
+        (false, _) => PRICES_OF_LIMITS,
     };
     let rounds = if earlier.is_some() || !priced.is_empty() { ROUNDS_AGAIN } else { ROUNDS };
     let mut best = Bound { most: audience.weights.iter().sum(), price, ..Bound::default() };
@@ -173,8 +177,11 @@ pub fn bound(audience: &Audience, offers: &[Offer], limits: &Limits, begin: &Beg
             best = Bound { most: best.most.min(above), price: money.price, prices };
         }
         let (settled, most) = (best.most >= before * (1.0 - SETTLED), best.most);
+        let between = low.is_some() && high.is_some();
+        let enough =
+            earlier.is_some() && round >= PRICES_OF_LIMITS_AGAIN && most >= before * (1.0 - WORTH_A_ROUND);
         before = most;
-        if most <= reached * (1.0 + NEAR) || (settled && round > 0 && priced.is_empty()) {
+        if most <= reached * (1.0 + NEAR) || (settled && between) || enough {
             break;
         }
         let spends: f64 = found.iter().map(|found| found.spent).sum();
@@ -303,10 +310,13 @@ fn of_market(market: &Market, (price, rounds): (f64, usize), prices: &[f64], amo
     // Above the price of money the market spends less, below it more, at last all that there is.
     let more = first.spent < market.least;
     let bound = if more { market.least } else { market.most };
+    let (first_value, first_spent) = (first.value.max(0.0), first.spent);
     let mut best = Found { spent: bound, ..first };
+    // Where money is worth next to nothing beside, the market's own price lies near what a dollar reaches in it.
+    let mean = first_value / first_spent.max(1e-9) * PART_OF_MEAN;
     let (mut low, mut high, mut between) = match more {
         true => (0.0, price, false),
-        false => (price, price * 4.0, false),
+        false => (price, (price * 4.0).max(mean), false),
     };
     for _ in 0..MARKET_STEPS {
         // Outwards until the bound lies between, then halfway.

@@ -125,9 +125,15 @@ impl Bought {
     }
 }
 
-/// Hundredths of a cent, as flows have no fractions; what has no limit lets far more through than there is.
+/// Hundredths of a cent, as flows have no fractions, rounded up: nothing is held up that would get through. What has no limit
+/// lets far more through than there is.
 fn parts(dollars: f64) -> u64 {
-    (dollars.clamp(0.0, 1e12) * 1e4).round() as u64
+    (dollars.clamp(0.0, 1e12) * 1e4).ceil() as u64
+}
+
+/// What is wanted, rounded down.
+fn wanted_parts(dollars: f64) -> u64 {
+    (dollars.clamp(0.0, 1e12) * 1e4).floor() as u64
 }
 
 /// Where the money comes from and goes to, and whom each limit holds up.
@@ -156,16 +162,27 @@ pub fn flow(offers: &[Offer], limits: &Limits) -> Result<Guide, Clash> {
     let daypart_left = |at: u32| (limits.daypart_most[at as usize] - bought.by_daypart[at as usize]).max(0.0);
     let mut flow = Flow { graph: DiGraph::new(), held_by: Vec::new() };
     let (source, sink) = (flow.graph.add_node(()), flow.graph.add_node(()));
-    // Spots that fit their limits at all: money by station and daypart, by market and station, and by market and week.
-    let fits = |offer: &&Offer| {
-        let left = station_left(offer.station).min(daypart_left(offer.daypart)) + CRUMB;
-        wanted(offer.market) > 0.0 && offer.units > offer.bought && offer.price <= left
+    // Spots that fit their limits at all: money by station and daypart, by market and station, and by market and week. A limit
+    // below the price of a spot is in its way.
+    let mut too_dear: BTreeMap<u32, BTreeSet<Limit>> = BTreeMap::new();
+    let mut fits = |offer: &&Offer| {
+        if wanted(offer.market) <= 0.0 || offer.units <= offer.bought {
+            return false;
+        }
+        let of = [
+            (station_left(offer.station), Limit::Station(offer.station)),
+            (daypart_left(offer.daypart), Limit::Daypart(offer.daypart)),
+        ];
+        let barred = of.into_iter().filter(|(left, _)| offer.price > left + CRUMB).map(|(_, limit)| limit);
+        let barred: Vec<Limit> = barred.collect();
+        too_dear.entry(offer.market).or_default().extend(&barred);
+        barred.is_empty()
     };
     let left = |offer: &Offer| offer.price * f64::from(offer.units - offer.bought);
     let mut of_station: BTreeMap<(u32, u32), f64> = BTreeMap::new();
     let mut of_market: BTreeMap<(u32, u32), f64> = BTreeMap::new();
     let mut of_week: BTreeMap<(u32, u32), BTreeMap<u32, Vec<&Offer>>> = BTreeMap::new();
-    for offer in offers.iter().filter(fits) {
+    for offer in offers.iter().filter(|offer| fits(offer)) {
         *of_station.entry((offer.station, offer.daypart)).or_default() += left(offer);
         *of_market.entry((offer.market, offer.station)).or_default() += left(offer);
         let week = of_week.entry((offer.market, offer.week)).or_default();
@@ -175,7 +192,7 @@ pub fn flow(offers: &[Offer], limits: &Limits) -> Result<Guide, Clash> {
     let market_nodes: BTreeMap<u32, NodeIndex> =
         markets.iter().map(|market| (*market, flow.graph.add_node(()))).collect();
     for (market, node) in &market_nodes {
-        flow.edge(source, *node, parts(wanted(*market)), None);
+        flow.edge(source, *node, wanted_parts(wanted(*market)), None);
     }
     let mut of_edge: Vec<((u32, u32), usize)> = Vec::new();
     // A station lets its own money in, and what is on offer in each daypart out.
@@ -212,8 +229,8 @@ pub fn flow(offers: &[Offer], limits: &Limits) -> Result<Guide, Clash> {
         flow.edge(*node, sink, parts(daypart_left(*daypart)), Some(Limit::Daypart(*daypart)));
     }
     let (most, amounts) = dinics(&flow.graph, source, sink);
-    let wanted_parts: u64 = markets.iter().map(|market| parts(wanted(*market))).sum();
-    if most >= wanted_parts {
+    let all: u64 = markets.iter().map(|market| wanted_parts(wanted(*market))).sum();
+    if most >= all {
         return Ok(of_edge.into_iter().map(|(at, edge)| (at, amounts[edge] as f64 / 1e4)).collect());
     }
     // From where more could still go, to where it cannot: the narrowest cut.
@@ -232,7 +249,8 @@ pub fn flow(offers: &[Offer], limits: &Limits) -> Result<Guide, Clash> {
         .graph
         .edge_references()
         .filter(|edge| reached.contains(&edge.source()) && !reached.contains(&edge.target()));
-    let in_the_way: BTreeSet<Limit> = cut.filter_map(|edge| flow.held_by[edge.id().index()]).collect();
+    let mut in_the_way: BTreeSet<Limit> = cut.filter_map(|edge| flow.held_by[edge.id().index()]).collect();
+    in_the_way.extend(held.iter().filter_map(|market| too_dear.get(market)).flatten());
     let spent = |market: &u32| bought.by_market[*market as usize];
     let arrived: f64 = flow
         .graph
@@ -259,7 +277,10 @@ fn most_money<'a>(of_week: impl Iterator<Item = &'a Offer>, seen: f64, limits: &
     let mut money = 0.0;
     for offer in list {
         let units = f64::from(offer.units - offer.bought);
-        let taken = (room / of_spot(offer).max(1e-12)).clamp(0.0, units);
+        let taken = match of_spot(offer) > 0.0 {
+            true => (room / of_spot(offer)).clamp(0.0, units),
+            false => units,
+        };
         money += taken * offer.price;
         room -= taken * of_spot(offer);
     }

@@ -7,9 +7,6 @@ use crate::audience::Audience;
 use crate::offers::{Limits, Offer};
 use crate::state::State;
 
-/// Choices that are looked at before the search gives up.
-pub const MOST_CHOICES: usize = 2_000_000;
-
 /// The units of a plan that reaches more than `reached`, or none where there is no better one; an error where the choices are
 /// too many. Limits of the least money of markets are kept to.
 pub fn better(
@@ -21,9 +18,11 @@ pub fn better(
 ) -> Result<Option<Vec<u32>>, TooMany> {
     let state = State::new(audience, offers, limits);
     // What gains most for its price first: good plans come early.
-    let mut order: Vec<usize> = (0..offers.len()).collect();
-    let rate = |at: usize| state.gain(offers[at].programme) / offers[at].price.max(1e-9);
-    order.sort_by(|one, other| rate(*other).total_cmp(&rate(*one)).then(one.cmp(other)));
+    let free = offers.iter().enumerate().filter(|(_, offer)| offer.units > offer.bought);
+    let rate = |(at, offer): (usize, &Offer)| (state.gain(offer.programme) / offer.price.max(1e-9), at);
+    let mut rates: Vec<(f64, usize)> = free.map(rate).collect();
+    rates.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+    let order = rates.into_iter().map(|(_, at)| at).collect();
     let mut search = Search { order, best: reached, found: None, left: most_choices };
     search.go(state, 0)?;
     Ok(search.found)

@@ -110,19 +110,20 @@ pub fn fill(
             continue;
         };
         let Some(at) = advance(state, programme, place) else { continue };
-        let offer = &market.offers[at as usize];
+        let (offer, mut rate) = (&market.offers[at as usize], held);
         if at != before || state.changes[offer.market as usize] != seen {
             let Some(now) = candidate(state, programme, at) else { continue };
             if heap.peek().is_some_and(|(other, ..)| now.0 < *other) {
                 heap.push(now);
                 continue;
             }
+            rate = now.0;
         }
         if only.is_some_and(|(of, enough)| state.by_market[of as usize] >= enough - 1e-6) {
             return;
         }
         state.buy(at as usize);
-        noted(state, f64::from_bits(held));
+        noted(state, f64::from_bits(rate));
         if spent_up(state) {
             return;
         }

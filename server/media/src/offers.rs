@@ -88,7 +88,13 @@ impl Limits {
         }
     }
 
-    /// Whether a market's least amount, or any, was asked for.
+    /// Whether nothing is limited but the budget and what markets cost.
+    pub fn only_budget(&self) -> bool {
+        let open = |most: &[f64]| most.iter().all(|most| most.is_infinite());
+        self.frequency.is_none() && open(&self.station_most) && open(&self.daypart_most)
+    }
+
+    /// Whether the least amount of any market was asked for.
     pub fn has_least(&self) -> bool {
         self.market_least.iter().any(|least| *least > 0.0)
     }

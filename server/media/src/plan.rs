@@ -7,7 +7,7 @@
 
 use crate::audience::Audience;
 use crate::clashes::{Clash, clashes, flow};
-use crate::filling::{Market, by_guide, exchange, fill, modestly, renew, take_up};
+use crate::filling::{Market, by_guide, exchange, fill, modestly, renew, take_up, worst};
 use crate::offers::{Limits, Offer};
 use crate::state::State;
 
@@ -27,9 +27,10 @@ pub struct Plan {
 
 /// Points of the curve, and how far beyond the budget it goes.
 const POINTS: usize = 60;
+const POINTS_BEYOND: usize = 20;
 const BEYOND: f64 = 1.1;
 /// How often a part of all purchases is given back.
-pub const RENEWALS: usize = 10;
+const RENEWALS: usize = 10;
 /// How often purchases are given back and the money spent anew, from nothing and from an earlier plan, which was exchanged
 /// before.
 const EXCHANGES: usize = 400;
@@ -64,7 +65,7 @@ pub fn plan(
     if !go_on(0.1) {
         return Ok(finished(state, &by_price(market), curve));
     }
-    let step = limits.budget / POINTS as f64;
+    let step = (limits.budget / POINTS as f64).max(1e-9);
     fill(&mut state, &market, None, &mut |state, _| {
         if state.spent >= curve[curve.len() - 1][0] + step {
             curve.push([state.spent, state.reached]);
@@ -80,6 +81,9 @@ pub fn plan(
     }
     exchange(&mut state, &market, exchanges);
     state.settle();
+    if before.is_some() {
+        curve = replayed(&state, &market, step);
+    }
     go_on(0.9);
     Ok(finished(state, &by_price(market), curve))
 }
@@ -113,6 +117,19 @@ pub fn spend_least(state: &mut State, market: &Market) -> Result<(), Vec<Clash>>
     if between.is_empty() { Ok(()) } else { Err(between) }
 }
 
+/// What parts of a plan reach, where it was not bought from nothing: what is lost last for its cost first.
+fn replayed(plan: &State, market: &Market, step: f64) -> Vec<[f64; 2]> {
+    let mut state = State::new(plan.audience, plan.offers, plan.limits);
+    let mut curve = vec![[state.spent, state.reached]];
+    for (_, at) in worst(plan, market).into_iter().rev() {
+        state.buy_many(at, plan.units[at] - plan.offers[at].bought);
+        if state.spent >= curve[curve.len() - 1][0] + step {
+            curve.push([state.spent, state.reached]);
+        }
+    }
+    curve
+}
+
 /// What was bought as a plan, with what more money would buy by price.
 pub fn finished(mut state: State, market: &Market, mut curve: Vec<[f64; 2]>) -> Plan {
     state.settle();
@@ -123,7 +140,7 @@ pub fn finished(mut state: State, market: &Market, mut curve: Vec<[f64; 2]>) -> 
     let more = Limits { budget: limits.budget * BEYOND + 10_000.0, ..limits.clone() };
     let mut beyond = state.under(&more);
     let mut next = None;
-    let step = (limits.budget / POINTS as f64).min(10_000.0);
+    let step = ((more.budget - state.spent) / POINTS_BEYOND as f64).min(10_000.0);
     fill(&mut beyond, market, None, &mut |state, rate| {
         next.get_or_insert(rate);
         if state.spent >= curve[curve.len() - 1][0] + step {

@@ -34,11 +34,15 @@ pub struct Before<'a> {
     pub units: &'a [u32],
     pub price: f64,
     pub prices: &'a BTreeMap<Limit, f64>,
+    /// How far below its bound it was, of the bound.
+    pub gap: f64,
 }
 
-/// Distance to the bound from which plans are made anew by the prices of all limits, and how often.
+/// Distance to the bound, as a part of it, from which plans are made anew by the prices of all limits, and how often; of plans
+/// made again, where they are so many times and so much further from it than the earlier one.
 const WIDE: f64 = 2e-4;
 const GUIDED: usize = 2;
+const WIDER: (f64, f64) = (2.0, 2e-3);
 /// Inventories up to so many free spots are searched through whole, as far as so many choices suffice, each of which holds
 /// what everybody saw of it.
 const FEW_SPOTS: u64 = 60;
@@ -92,10 +96,15 @@ pub fn solve(
     };
     let mut bound = bound_of(&plan, prices);
     // Where more than money is short, what is worth it shows at the prices of everything that is.
-    let mut tries = if before.is_some() { 0 } else { GUIDED };
-    while !proven && tries > 0 && !bound.prices.is_empty() && bound.most > plan.reached * (1.0 + WIDE) {
+    let (mut tries, wide) = match &before {
+        Some(before) => (1, before.gap * WIDER.0 + WIDER.1),
+        None => (GUIDED, WIDE),
+    };
+    while !proven && tries > 0 && !bound.prices.is_empty() && plan.reached < bound.most * (1.0 - wide) {
         tries -= 1;
-        let Some(better) = guided(audience, offers, limits, &plan, &bound) else { break };
+        let Some(better) = guided(audience, offers, limits, (&plan, &bound), &mut |_| go_on(0.75)) else {
+            break;
+        };
         plan = better;
         let again = bound_of(&plan, Some((bound.price, &bound.prices)));
         if again.most < bound.most {
@@ -147,17 +156,24 @@ fn costs(offers: &[Offer], limits: &Limits, price: f64, prices: &BTreeMap<Limit,
     let (mut markets, mut stations) =
         (vec![price; limits.market_most.len()], vec![0.0; limits.station_most.len()]);
     let (mut dayparts, mut often) = (vec![0.0; limits.daypart_most.len()], vec![0.0; markets.len() * weeks]);
+    // Prices of an earlier plan may be of limits that are gone, or of what is not there now.
+    let finite = |of: &[f64], at: u32| of.get(at as usize).is_some_and(|most| most.is_finite());
     for (limit, price) in prices {
-        let (of, at) = match limit {
-            Limit::MarketLeast(at) | Limit::MarketMost(at) => (&mut markets, *at as usize),
-            Limit::Station(at) => (&mut stations, *at as usize),
-            Limit::Daypart(at) => (&mut dayparts, *at as usize),
-            Limit::Frequency(market, week) => (&mut often, *market as usize * weeks + *week as usize),
-            Limit::Budget | Limit::Units(_) => continue,
-        };
-        // Prices of an earlier plan may be of what is not there now.
-        if let Some(held) = of.get_mut(at) {
-            *held += price;
+        match limit {
+            Limit::MarketLeast(at)
+                if limits.market_least.get(*at as usize).is_some_and(|least| *least > 0.0) =>
+            {
+                markets[*at as usize] += price
+            }
+            Limit::MarketMost(at) if finite(&limits.market_most, *at) => markets[*at as usize] += price,
+            Limit::Station(at) if finite(&limits.station_most, *at) => stations[*at as usize] += price,
+            Limit::Daypart(at) if finite(&limits.daypart_most, *at) => dayparts[*at as usize] += price,
+            Limit::Frequency(market, week) if (*week as usize) < weeks => {
+                if let Some(held) = often.get_mut(*market as usize * weeks + *week as usize) {
+                    *held += price;
+                }
+            }
+            _ => {}
         }
     }
     let cost = |offer: &Offer| {
@@ -176,11 +192,11 @@ fn guided(
     audience: &Audience,
     offers: &[Offer],
     limits: &Limits,
-    plan_before: &Plan,
-    bound: &Bound,
+    (plan_before, bound): (&Plan, &Bound),
+    go_on: &mut dyn FnMut(f64) -> bool,
 ) -> Option<Plan> {
     let costs = costs(offers, limits, bound.price, &bound.prices);
-    let made = plan(audience, offers, limits, (None, Some(&costs)), &mut |_| true).ok()?;
+    let made = plan(audience, offers, limits, (None, Some(&costs)), go_on).ok()?;
     // Money goes where it reaches most first: the curve is that of buying by price.
     let curve = |made: &Plan| {
         let below = plan_before
@@ -205,7 +221,9 @@ fn sold_out(
     state.take(&plan.units);
     let costs = costs(offers, limits, bound.price, &bound.prices);
     let mut gains: Vec<Option<f64>> = vec![None; audience.programmes()];
-    let all = offers.iter().enumerate().filter(|(at, offer)| plan.units[*at] >= offer.units);
+    // What was bought before is an offer of its own, of which there never was more.
+    let open = offers.iter().enumerate().filter(|(_, offer)| offer.units > offer.bought);
+    let all = open.filter(|(at, offer)| plan.units[*at] >= offer.units);
     let worth = all.map(|(at, offer)| {
         let gain = gains[offer.programme as usize].get_or_insert_with(|| state.gain(offer.programme));
         (Limit::Units(at as u32), *gain - costs[at])

@@ -45,8 +45,8 @@ impl<'a> State<'a> {
             changes: vec![0; markets],
             reached: 0.0,
         };
-        for (at, offer) in offers.iter().enumerate() {
-            (0..offer.bought).for_each(|_| made.buy(at));
+        for (at, offer) in offers.iter().enumerate().filter(|(_, offer)| offer.bought > 0) {
+            made.buy_many(at, offer.bought);
         }
         made
     }
@@ -83,7 +83,7 @@ impl<'a> State<'a> {
         if self.units[at] >= offer.units {
             return Some(Limit::Units(at as u32));
         }
-        // A cent's thousandth is lost in adding up.
+        // Less than that is lost in adding up.
         let above = |spent: f64, most: f64| spent + offer.price > most + 1e-6;
         if above(self.spent, limits.budget) {
             return Some(Limit::Budget);
@@ -138,9 +138,22 @@ impl<'a> State<'a> {
 
     /// Buys up to so many spots of every offer, whatever the limits.
     pub fn take(&mut self, units: &[u32]) {
-        for (at, units) in units.iter().enumerate() {
-            (self.units[at]..*units).for_each(|_| self.buy(at));
+        for (at, units) in units.iter().enumerate().filter(|(_, units)| **units > 0) {
+            self.buy_many(at, units.saturating_sub(self.units[at]));
         }
+    }
+
+    /// Buys so many spots of an offer at once.
+    pub fn buy_many(&mut self, at: usize, units: u32) {
+        let audience = self.audience;
+        for (person, chance) in audience.of(self.offers[at].programme) {
+            let person = *person as usize;
+            let left = (1.0 - f64::from(*chance)).powi(units as i32);
+            self.reached += audience.weights[person] * self.unseen[person] * (1.0 - left);
+            self.unseen[person] *= left;
+        }
+        self.units[at] += units;
+        self.change(at, f64::from(units));
     }
 
     /// Gives a spot of an offer back.

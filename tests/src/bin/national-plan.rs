@@ -96,7 +96,12 @@ fn main() {
     let planned = parts.iter().find(|(share, _)| *share >= 0.7).map_or(solved, |(_, at)| *at);
     let again = Instant::now();
     let more = Limits { budget: budget * 1.02, ..limits };
-    let before = Before { units: &found.plan.units, price: found.bound.price, prices: &found.bound.prices };
+    let before = Before {
+        units: &found.plan.units,
+        price: found.bound.price,
+        prices: &found.bound.prices,
+        gap: 1.0 - found.plan.reached / found.most(),
+    };
     let moved = solve(&audience, &offers, &more, Some(before), &mut |_| true);
     let moved = moved.expect("limits that hold").expect("to its end");
     let replanned = again.elapsed().as_secs_f64();

@@ -46,7 +46,7 @@ pub fn make(
         document["value"] = json!(whole(found.plan.reached));
         document["bound"]["most"] = json!(whole(found.most()));
     }
-    Ok((document, Prices::of(&found.bound)))
+    Ok((document, Prices::of(&found)))
 }
 
 /// The same money spent for the group of an age and a sex that fits the universe best, by the same method, as far as it

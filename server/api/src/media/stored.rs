@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bellwether_media::bound::Bound;
 use bellwether_media::offers::Limit;
+use bellwether_media::solution::Solution;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,14 +39,16 @@ pub struct Stored {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Prices {
     pub money: f64,
+    /// How far the plan was below its bound, of the bound.
+    pub gap: f64,
     /// Kind of the limit, its numbers, and its price.
     limits: Vec<(u8, u32, u32, f64)>,
 }
 
 impl Prices {
-    /// Of a bound, but for those of single spots.
-    pub fn of(bound: &Bound) -> Prices {
-        let limits = bound.prices.iter().filter_map(|(limit, price)| {
+    /// Of a solution, but for those of single spots.
+    pub fn of(found: &Solution) -> Prices {
+        let limits = found.bound.prices.iter().filter_map(|(limit, price)| {
             let (kind, at, week) = match limit {
                 Limit::MarketLeast(at) => (0, *at, 0),
                 Limit::MarketMost(at) => (1, *at, 0),
@@ -57,7 +59,8 @@ impl Prices {
             };
             Some((kind, at, week, *price))
         });
-        Prices { money: bound.price, limits: limits.collect() }
+        let gap = 1.0 - found.plan.reached / found.most().max(f64::MIN_POSITIVE);
+        Prices { money: found.bound.price, gap, limits: limits.collect() }
     }
 
     /// By limit. Where numbers are of something else by now, planning only takes longer.

@@ -285,7 +285,8 @@ pub async fn replan(
         check(serving.television()?, &prepared)?;
         let start = units_of(serving.television()?, &prepared, &before.plan["buys"]);
         let prices = before.prices.limits();
-        let begin = Before { units: &start, price: before.prices.money, prices: &prices };
+        let begin =
+            Before { units: &start, price: before.prices.money, prices: &prices, gap: before.prices.gap };
         // Plans of before tell of no prices.
         let begin = Some(begin).filter(|begin| begin.price > 0.0);
         let (plan, prices) = make(&serving, &caller, &prepared, begin, &mut |_| true)?;
