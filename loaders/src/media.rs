@@ -198,7 +198,7 @@ pub fn load_inventory(
                 None => None,
             };
             let days = match days.map(|at| (at, row.get(at))) {
-                Some((at, text)) if !text.trim().is_empty() => match Days::parse(&text) {
+                Some((at, text)) if !Days::are_open(&text) => match Days::parse(&text) {
                     Some(days) => days.to_string(),
                     None => {
                         return Err(row.reject(Some(at), "not days of the week: M-F, Sa-Su, M,W,F").into());
@@ -208,7 +208,9 @@ pub fn load_inventory(
             };
             writer.text(writer.position("market_id"), &market);
             writer.text(writer.position("station"), &station);
-            writer.text(writer.position("zone"), zone.map(|at| row.get(at)).unwrap_or_default().trim());
+            let zone = zone.map(|at| row.get(at)).unwrap_or_default();
+            let zone = zone.split_whitespace().collect::<Vec<_>>().join(" ");
+            writer.text(writer.position("zone"), &zone);
             writer.text(writer.position("programme"), &programme);
             writer.text(writer.position("daypart"), &daypart);
             writer.text(writer.position("days"), &days);
@@ -261,7 +263,11 @@ pub fn load_panel(paths: &[PathBuf], options: &Options, progress: &Arc<Progress>
             writer.text(writer.position("party"), &party.to_uppercase());
             writer.text(writer.position("state"), &state.to_uppercase());
             writer.text(writer.position("voter_id"), &voter);
-            let zones: Vec<&str> = zones.split(';').map(str::trim).filter(|zone| !zone.is_empty()).collect();
+            let zones: Vec<String> = zones
+                .split([';', ',', '|'])
+                .map(|zone| zone.split_whitespace().collect::<Vec<_>>().join(" "))
+                .filter(|zone| !zone.is_empty())
+                .collect();
             writer.text(writer.position("zones"), &zones.join(";"));
             seen.insert(id);
             Ok(())

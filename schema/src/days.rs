@@ -7,7 +7,7 @@ pub struct Days(u8);
 /// How days are told, Monday first.
 const NAMES: [&str; 7] = ["M", "Tu", "W", "Th", "F", "Sa", "Su"];
 /// How days are read, the longest words first; `T` and `S` are told apart by what came before.
-const WORDS: [(&str, u32); 29] = [
+const WORDS: [(&str, u32); 30] = [
     ("WEDNESDAY", 2),
     ("THURSDAY", 3),
     ("SATURDAY", 5),
@@ -35,6 +35,7 @@ const WORDS: [(&str, u32); 29] = [
     ("M", 0),
     ("W", 2),
     ("R", 3),
+    ("H", 3),
     ("F", 4),
     ("U", 6),
 ];
@@ -42,11 +43,23 @@ const WORDS: [(&str, u32); 29] = [
 impl Days {
     pub const ALL: Days = Days(0x7F);
 
-    /// Days of a sheet; none where they are not understood.
+    /// Whether a sheet leaves the days to the station: run of schedule, various, to be determined.
+    pub fn are_open(text: &str) -> bool {
+        let text: String = text.to_uppercase().chars().filter(|c| c.is_alphanumeric()).collect();
+        ["", "ROS", "VARIOUS", "VAR", "VARIES", "TBD", "TBA", "ANY", "ANYDAY", "NA"].contains(&text.as_str())
+    }
+
+    /// Days of a sheet; none where they are not understood, or may be taken for others: an S behind a dash.
     pub fn parse(text: &str) -> Option<Days> {
-        let text: String = text.to_uppercase().chars().filter(|c| !c.is_whitespace()).collect();
+        let words = text.to_uppercase().replace(['\u{2013}', '\u{2014}'], "-");
+        let words = words.split_whitespace().map(|word| match word {
+            "TO" | "THRU" | "THROUGH" => "-",
+            "AND" => ",",
+            word => word,
+        });
+        let text: String = words.collect();
         match text.as_str() {
-            "DAILY" | "ALL" | "EVERYDAY" => return Some(Days::ALL),
+            "DAILY" | "ALL" | "EVERYDAY" | "ALLWEEK" | "ALLDAYS" => return Some(Days::ALL),
             "WEEKDAYS" | "WEEKDAY" => return Some(Days(0b001_1111)),
             "WEEKEND" | "WEEKENDS" => return Some(Days(0b110_0000)),
             _ => {}
@@ -55,6 +68,8 @@ impl Days {
             return Some(days);
         }
         let (mut days, mut last, mut ranged) = (0u8, None::<u32>, false);
+        // A bare S is a day among single letters only.
+        let mut letters = true;
         let mut rest = text.as_str();
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix('-') {
@@ -72,6 +87,10 @@ impl Days {
                 continue;
             }
             let (day, long) = word(rest, last)?;
+            if rest[..long] == *"S" && (ranged || !letters) {
+                return None;
+            }
+            letters = long == 1;
             if ranged {
                 // From the day before the dash to this one, over Sunday where it comes later in the week.
                 let from = last?;
@@ -95,6 +114,11 @@ impl Days {
 
     pub fn count(self) -> u32 {
         self.0.count_ones()
+    }
+
+    /// Whether all of them are among others.
+    pub fn are_among(self, others: Days) -> bool {
+        self.0 & !others.0 == 0
     }
 
     /// Those of them between two days of the week, 0 a Monday; none where none is.
@@ -127,25 +151,40 @@ impl std::fmt::Display for Days {
     }
 }
 
-/// Seven places, Monday first: the day's letter, or a sign for no.
+/// Seven places, Monday first or Sunday first: the day's letter, or a sign for no; or signs for yes and no alone.
 fn by_place(text: &str) -> Option<Days> {
-    let letters = ["M", "T", "W", "TR", "F", "S", "SU"];
-    let all = text.chars().count() == 7;
-    let of = text.chars().zip(letters).enumerate();
-    let days = of.map(|(at, (sign, letters))| match sign {
-        '-' | '.' | '_' | 'X' | 'N' | '0' => Some(0),
-        'Y' | '1' => Some(1 << at),
-        sign if letters.contains(sign) => Some(1 << at),
-        _ => None,
-    });
-    let days = days.sum::<Option<u8>>()?;
-    (all && days != 0).then_some(Days(days))
+    if text.chars().count() != 7 {
+        return None;
+    }
+    let marks = text.chars().all(|sign| "X-._".contains(sign));
+    let read = |letters: [&str; 7], first: usize| -> Option<u8> {
+        let of = text.chars().zip(letters).enumerate();
+        let days = of.map(|(at, (sign, letters))| match sign {
+            'X' if marks => Some(1 << at),
+            '-' | '.' | '_' | 'X' | 'N' | '0' => Some(0),
+            'Y' | '1' => Some(1 << at),
+            sign if letters.contains(sign) => Some(1 << at),
+            _ => None,
+        });
+        let days = days.sum::<Option<u8>>()?;
+        // Where Sunday comes first all others are one place on.
+        Some(if first == 0 { days } else { days >> 1 | (days & 1) << 6 })
+    };
+    let monday_first = read(["M", "T", "W", "TRH", "F", "S", "SU"], 0);
+    let days = monday_first.or_else(|| read(["SU", "M", "T", "W", "TRH", "F", "S"], 1))?;
+    (days != 0).then_some(Days(days))
 }
 
 /// The day that a text begins with, and how many letters name it. A second T is a Thursday, a second S a Sunday.
 fn word(text: &str, last: Option<u32>) -> Option<(u32, usize)> {
     if let Some((word, day)) = WORDS.iter().find(|(word, _)| text.starts_with(word)) {
-        return Some((*day, word.len()));
+        // Sundays, Weds.
+        let whole = word.ends_with("DAY") || *word == "WED";
+        let many = whole
+            && text[word.len()..].starts_with('S')
+            && !text[word.len()..].starts_with("SA")
+            && !text[word.len()..].starts_with("SU");
+        return Some((*day, word.len() + usize::from(many)));
     }
     match text.chars().next()? {
         'T' => Some((if last.is_some_and(|last| last >= 1) { 3 } else { 1 }, 1)),
@@ -181,12 +220,30 @@ mod tests {
             ("weekdays", "M-F"),
             ("Sunday", "Su"),
             ("M-W,Sa", "M-W,Sa"),
+            ("M\u{2013}F", "M-F"),
+            ("Mon thru Fri", "M-F"),
+            ("Saturday and Sunday", "Sa,Su"),
+            ("Saturdays", "Sa"),
+            ("Sundays", "Su"),
+            ("Mondays, Fridays", "M,F"),
+            ("Weds", "W"),
+            ("MTWHF", "M-F"),
+            ("MTWTFSS", "M-Su"),
+            ("SMTWTFS", "M-Su"),
+            ("-MTWTF-", "M-F"),
+            ("S-----S", "Sa,Su"),
+            ("XXXXX--", "M-F"),
+            ("MTWTFXX", "M-F"),
+            ("All week", "M-Su"),
         ] {
             assert_eq!(Days::parse(text).map(|days| days.to_string()).as_deref(), Some(told), "{text}");
             assert_eq!(Days::parse(told), Days::parse(text), "{told} is read as it was told");
         }
-        for text in ["", "-", "M-", "-F", "ROS", "M-F 6p", "M--F", "8"] {
+        for text in ["", "-", "M-", "-F", "ROS", "M-F 6p", "M--F", "8", "M-S", "Sat S"] {
             assert_eq!(Days::parse(text), None, "{text}");
+        }
+        for text in ["", "ROS", "r.o.s.", "Various", "TBD"] {
+            assert!(Days::are_open(text), "{text}");
         }
     }
 

@@ -259,7 +259,7 @@ fn a_planner_plans_on_rounded_counts_and_sees_no_plan_of_others() {
         markets.iter().map(one).collect()
     };
     let (told, counted) = (by_market(&rounded), by_market(&exact));
-    assert_eq!(counted.len(), 3);
+    assert_eq!((counted.len(), told.len()), (3, 3));
     for (market, voters) in &told {
         // Some 28 cells of market, age band, gender and party, each rounded to a multiple of 10 or put together with others.
         assert!(
@@ -321,13 +321,16 @@ fn market_reports_are_rounded_for_planners_and_limited_by_district() {
         assert!(voters % 10 == 0 && (voters - exact[district]).abs() < 10, "{district}: {voters}");
     }
     // A key of a district is told of its own voters there.
+    let mut inside = 0.0;
     for market in ["901", "902", "903"] {
         let report = ask("organizer", market);
         let here = json!({"district": {"kind": "media_market", "id": market}});
         let own = house.count("organizer", here).as_f64().expect("a count");
         assert_eq!(report["voters"].as_f64(), Some(own));
+        inside += own;
         assert!(voters(&report).iter().all(|(_, voters)| *voters as f64 <= own));
     }
+    assert!(inside > 100.0);
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub struct Before<'a> {
 const WIDE: f64 = 2e-4;
 const GUIDED: usize = 2;
 const WIDER: (f64, f64) = (2.0, 2e-3);
+const WIDEST: f64 = 0.05;
 /// Inventories up to so many free spots are searched through whole, as far as so many choices suffice, each of which holds
 /// what everybody saw of it.
 const FEW_SPOTS: u64 = 60;
@@ -97,7 +98,7 @@ pub fn solve(
     let mut bound = bound_of(&plan, prices);
     // Where more than money is short, what is worth it shows at the prices of everything that is.
     let (mut tries, wide) = match &before {
-        Some(before) => (1, before.gap * WIDER.0 + WIDER.1),
+        Some(before) => (1, (before.gap * WIDER.0 + WIDER.1).min(WIDEST)),
         None => (GUIDED, WIDE),
     };
     while !proven && tries > 0 && !bound.prices.is_empty() && plan.reached < bound.most * (1.0 - wide) {

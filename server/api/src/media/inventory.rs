@@ -156,21 +156,17 @@ pub struct Inventories(std::sync::Mutex<Vec<Arc<Inventory>>>);
 const KEPT: usize = 3;
 
 impl Inventories {
+    /// Whoever asks meanwhile waits until it is read.
     pub fn get(&self, serving: &Serving, name: &str) -> Result<Arc<Inventory>, ApiError> {
-        if let Ok(mut kept) = self.0.lock()
-            && let Some(at) = kept.iter().position(|held| held.name == name)
-        {
-            let found = kept.remove(at);
-            kept.push(found.clone());
-            return Ok(found);
+        let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let found = match kept.iter().position(|held| held.name == name) {
+            Some(at) => kept.remove(at),
+            None => Arc::new(Inventory::read(serving, name)?),
+        };
+        if kept.len() >= KEPT {
+            kept.remove(0);
         }
-        let read = Arc::new(Inventory::read(serving, name)?);
-        if let Ok(mut kept) = self.0.lock() {
-            if kept.len() >= KEPT {
-                kept.remove(0);
-            }
-            kept.push(read.clone());
-        }
-        Ok(read)
+        kept.push(found.clone());
+        Ok(found)
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod age_sex;
 pub mod inventory;
+pub mod lines;
 pub mod planning;
 pub mod preparing;
 pub mod request;

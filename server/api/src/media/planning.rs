@@ -45,8 +45,15 @@ pub fn make(
         // So exact a figure could be worked back to the people that it is made of.
         document["value"] = json!(whole(found.plan.reached));
         document["bound"]["most"] = json!(whole(found.most()));
+        for point in document["curve"].as_array_mut().into_iter().flatten() {
+            point["value"] = json!(point["value"].as_f64().map(whole));
+        }
+        for field in [&["next", "value"][..], &["votes"]] {
+            let held = field.iter().fold(&mut document, |at, name| &mut at[*name]);
+            *held = json!(held.as_f64().map(whole));
+        }
     }
-    Ok((document, Prices::of(&found)))
+    Ok((document, Prices::of(&found, tv, prepared)))
 }
 
 /// The same money spent for the group of an age and a sex that fits the universe best, by the same method, as far as it

@@ -1,6 +1,5 @@
 //! A request made ready: its offers by number, its limits, and whom the programmes reach.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -13,7 +12,8 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::media::inventory::Inventory;
-use crate::media::request::{Line, PlanRequest};
+use crate::media::lines::{set_bought, set_prices};
+use crate::media::request::PlanRequest;
 use crate::media::television::Television;
 use crate::media::universe::{self, Universe};
 use crate::serving::Serving;
@@ -70,22 +70,30 @@ impl Prepared {
         }
     }
 
-    /// Open offers of a programme of a station, in a week and a zone or in all of them.
-    pub fn find(
-        &self,
-        market: u32,
-        (station, programme): (&str, &str),
-        zone: Option<&str>,
-        week: Option<i32>,
-    ) -> Vec<usize> {
-        let of_item = |item: u32| {
-            let rows = self.inventory.rows_of(item);
-            let place = |row: u32| self.rows[..self.open].partition_point(|(at, _)| *at < row);
-            place(rows.start)..place(rows.end)
-        };
-        let items = self.inventory.find(market, station, programme, zone).into_iter();
-        let fits = |at: &usize| week.is_none_or(|week| self.weeks[self.offers[*at].week as usize] == week);
-        items.flat_map(of_item).filter(fits).collect()
+    /// The open offer of a row of the inventory, where it lies in the flight.
+    pub fn offer_of(&self, row: u32) -> Option<usize> {
+        self.rows[..self.open].binary_search_by_key(&row, |(at, _)| *at).ok()
+    }
+
+    /// A row of the inventory as an offer, in the flight or not.
+    pub fn offer_from(&self, row: u32) -> Offer {
+        offer_from(&self.inventory, &self.weeks, row)
+    }
+}
+
+/// A row of an inventory as an offer, with the Mondays of the weeks.
+fn offer_from(inventory: &Inventory, weeks: &[i32], row: u32) -> Offer {
+    let row = &inventory.rows[row as usize];
+    let item = &inventory.items[row.item as usize];
+    Offer {
+        programme: item.programme,
+        market: item.market,
+        station: item.station,
+        daypart: row.daypart,
+        week: weeks.binary_search(&row.week).unwrap_or(0) as u32,
+        price: row.price,
+        units: row.units,
+        bought: 0,
     }
 }
 
@@ -167,22 +175,13 @@ fn offers_of(request: &PlanRequest, inventory: &Inventory) -> Result<Offered, Ap
             _ => None,
         };
         let Some(within) = within else { continue };
-        let item = &inventory.items[row.item as usize];
-        offers.push(Offer {
-            programme: item.programme,
-            market: item.market,
-            station: item.station,
-            daypart: row.daypart,
-            week: weeks.binary_search(&row.week).unwrap_or(0) as u32,
-            price: row.price,
-            units: (row.units * within.count()).div_ceil(all.count()),
-            bought: 0,
-        });
+        let offer = offer_from(inventory, &weeks, at as u32);
+        offers.push(Offer { units: (row.units * within.count()).div_ceil(all.count()), ..offer });
         rows.push((at as u32, if within == all { row.days } else { Some(within) }));
     }
     if offers.is_empty() {
         let detail = format!(
-            "the inventory {} has no spots in this flight whose programme's audience is known ({} are of unknown programmes)",
+            "the inventory {} has no spots in this flight whose programme's audience is known ({} of its rows are of unknown programmes)",
             inventory.name, inventory.unknown
         );
         return Err(ApiError::of_status(StatusCode::UNPROCESSABLE_ENTITY, detail));
@@ -223,69 +222,11 @@ fn limits_of(tv: &Television, request: &PlanRequest, made: &Prepared) -> Result<
     Ok(limits)
 }
 
-fn market_of(tv: &Television, code: &str) -> Result<u32, ApiError> {
+pub fn market_of(tv: &Television, code: &str) -> Result<u32, ApiError> {
     tv.market_numbers.find(code).ok_or_else(|| {
         let known: Vec<&str> = tv.markets.iter().take(20).map(|market| market.id.as_str()).collect();
         ApiError::bad_request(format!("/markets: no market {code}; there are {}", known.join(", ")))
     })
-}
-
-fn offers_of_line(tv: &Television, made: &Prepared, line: &Line) -> Result<Vec<usize>, ApiError> {
-    let market = market_of(tv, &line.market)?;
-    let week = line.week.as_deref().and_then(day_number);
-    let names = (line.station.as_str(), line.programme.as_str());
-    let mut found = made.find(market, names, line.zone.as_deref(), week);
-    if line.zone.is_none() {
-        // The whole market's, or the only zone's.
-        let zones: BTreeSet<&str> = found.iter().map(|at| made.shown(*at).zone).collect();
-        if zones.len() > 1 && !zones.contains("") {
-            let zones: Vec<&str> = zones.into_iter().collect();
-            let what = format!("{} on {}: say the zone; there are {}", names.1, names.0, zones.join(", "));
-            return Err(ApiError::bad_request(what));
-        }
-        if zones.len() > 1 {
-            found.retain(|at| made.shown(*at).zone.is_empty());
-        }
-    }
-    match found.is_empty() {
-        false => Ok(found),
-        true => Err(ApiError::bad_request(format!(
-            "no spots of {} on {} in market {} are on offer in {}",
-            line.programme,
-            line.station,
-            line.market,
-            line.week.as_deref().unwrap_or("this flight")
-        ))),
-    }
-}
-
-fn set_prices(tv: &Television, made: &mut Prepared, lines: &[Line]) -> Result<(), ApiError> {
-    for line in lines {
-        // What is bought cost what it cost, and is an offer of its own.
-        for at in offers_of_line(tv, made, line)? {
-            made.offers[at].price = line.price.unwrap_or(made.offers[at].price);
-        }
-    }
-    Ok(())
-}
-
-/// Spots that are bought become offers of their own, at what they cost; what is left of an offer may still be bought.
-fn set_bought(tv: &Television, made: &mut Prepared, lines: &[Line]) -> Result<(), ApiError> {
-    let mut bought = Vec::new();
-    for line in lines {
-        let (at, units) = (offers_of_line(tv, made, line)?[0], line.units.unwrap_or(0));
-        if units == 0 {
-            continue;
-        }
-        let offer = made.offers[at];
-        made.offers[at].units = offer.units.saturating_sub(units);
-        let price = line.price.unwrap_or(offer.price);
-        bought.push((Offer { price, units, bought: units, ..offer }, made.rows[at]));
-    }
-    let (offers, rows): (Vec<Offer>, Vec<_>) = bought.into_iter().unzip();
-    made.offers.extend(offers);
-    made.rows.extend(rows);
-    Ok(())
 }
 
 /// A limit as a request names it.

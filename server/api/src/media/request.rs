@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bellwether_schema::days::Days;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -70,7 +71,7 @@ pub struct Most {
 }
 
 /// Spots of an offer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
     #[schema(example = "901")]
@@ -79,11 +80,20 @@ pub struct Line {
     pub programme: String,
     /// Monday of the week; every week without it.
     pub week: Option<String>,
-    /// Cable zone, where the inventory has several.
+    /// Cable zone; without it the whole market, or the only zone.
     pub zone: Option<String>,
+    /// Where a programme is on offer more than once in a week: which of them.
+    pub daypart: Option<String>,
+    #[schema(example = "M-F")]
+    pub days: Option<String>,
+    #[schema(example = "18:00")]
+    pub start: Option<String>,
+    /// Seconds.
+    pub length: Option<u32>,
     /// Of spots that are bought: how many.
     pub units: Option<u32>,
-    /// Of prices: dollars a spot. Of spots that are bought: what they cost, where that is another price than that of now.
+    /// Of prices: dollars a spot. Of spots that are bought: what they cost, where that is another price than the
+    /// inventory's.
     pub price: Option<f64>,
 }
 
@@ -144,6 +154,9 @@ impl PlanRequest {
             return wrong("/bought and /prices have at most 200000 lines");
         }
         for line in self.bought.iter().chain(&self.prices) {
+            if line.days.as_ref().is_some_and(|days| Days::parse(days).is_none()) {
+                return wrong("/bought and /prices have days like M-F or Sa,Su");
+            }
             if line.week.as_ref().is_some_and(|week| !is_day(week))
                 || line.price.is_some_and(|price| !(0.0..=1e8).contains(&price))
             {

@@ -1,6 +1,6 @@
 //! Plans as they are kept, in the state folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bellwether_media::offers::Limit;
 use bellwether_media::solution::Solution;
@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::media::preparing::Prepared;
 use crate::media::request::PlanRequest;
+use crate::media::television::Television;
 
 /// Folder of the plans in the state folder.
 const KEPT: &str = "media-plans";
@@ -35,47 +37,79 @@ pub struct Stored {
     pub prices: Prices,
 }
 
-/// What money and the limits of a plan cost, by the numbers that they had.
+/// What money and the limits of a plan cost, by name: numbers may be of something else by now.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Prices {
     pub money: f64,
     /// How far the plan was below its bound, of the bound.
     pub gap: f64,
-    /// Kind of the limit, its numbers, and its price.
-    limits: Vec<(u8, u32, u32, f64)>,
+    limits: Vec<Priced>,
+}
+
+/// A limit with its price: of a market, its station or its week, or of a daypart.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Priced {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    market: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    station: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    daypart: Option<String>,
+    /// Monday, days since 1970-01-01.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    week: Option<i32>,
+    /// Of a market's least amount below nothing, of all others above.
+    price: f64,
 }
 
 impl Prices {
     /// Of a solution, but for those of single spots.
-    pub fn of(found: &Solution) -> Prices {
+    pub fn of(found: &Solution, tv: &Television, made: &Prepared) -> Prices {
+        let market = |at: &u32| tv.markets.get(*at as usize).map(|market| market.id.clone());
         let limits = found.bound.prices.iter().filter_map(|(limit, price)| {
-            let (kind, at, week) = match limit {
-                Limit::MarketLeast(at) => (0, *at, 0),
-                Limit::MarketMost(at) => (1, *at, 0),
-                Limit::Station(at) => (2, *at, 0),
-                Limit::Daypart(at) => (3, *at, 0),
-                Limit::Frequency(at, week) => (4, *at, *week),
+            let priced = Priced { price: *price, ..Priced::default() };
+            Some(match limit {
+                Limit::MarketLeast(at) | Limit::MarketMost(at) => Priced { market: market(at), ..priced },
+                Limit::Station(at) => {
+                    let (of, name) = &made.inventory.stations[*at as usize];
+                    Priced { market: market(of), station: Some(name.clone()), ..priced }
+                }
+                Limit::Daypart(at) => {
+                    Priced { daypart: Some(made.inventory.dayparts.names[*at as usize].clone()), ..priced }
+                }
+                Limit::Frequency(at, week) => {
+                    Priced { market: market(at), week: Some(made.weeks[*week as usize]), ..priced }
+                }
                 Limit::Budget | Limit::Units(_) => return None,
-            };
-            Some((kind, at, week, *price))
+            })
         });
         let gap = 1.0 - found.plan.reached / found.most().max(f64::MIN_POSITIVE);
         Prices { money: found.bound.price, gap, limits: limits.collect() }
     }
 
-    /// By limit. Where numbers are of something else by now, planning only takes longer.
-    pub fn limits(&self) -> BTreeMap<Limit, f64> {
-        let limit = |(kind, at, week, price): &(u8, u32, u32, f64)| {
-            let limit = match kind {
-                0 => Limit::MarketLeast(*at),
-                1 => Limit::MarketMost(*at),
-                2 => Limit::Station(*at),
-                3 => Limit::Daypart(*at),
-                _ => Limit::Frequency(*at, *week),
-            };
-            (limit, *price)
+    /// By limit, of those that there are now.
+    pub fn limits(&self, tv: &Television, made: &Prepared) -> BTreeMap<Limit, f64> {
+        let stations = made.inventory.stations.iter().enumerate();
+        let stations: HashMap<(u32, &str), u32> =
+            stations.map(|(at, (market, name))| ((*market, name.as_str()), at as u32)).collect();
+        let limit = |of: &Priced| {
+            let market = of.market.as_deref().and_then(|market| tv.market_numbers.find(market));
+            Some(match (market, &of.station, of.week, &of.daypart) {
+                (Some(market), Some(station), ..) => {
+                    Limit::Station(*stations.get(&(market, station.as_str()))?)
+                }
+                (Some(market), None, Some(week), _) => {
+                    Limit::Frequency(market, made.weeks.binary_search(&week).ok()? as u32)
+                }
+                (Some(market), None, None, _) if of.price < 0.0 => Limit::MarketLeast(market),
+                (Some(market), None, None, _) => Limit::MarketMost(market),
+                (None, _, _, Some(daypart)) => Limit::Daypart(made.inventory.dayparts.find(daypart)?),
+                _ => return None,
+            })
         };
-        self.limits.iter().map(limit).collect()
+        self.limits.iter().filter_map(|of| Some((limit(of)?, of.price))).collect()
     }
 }
 

@@ -201,26 +201,22 @@ impl Television {
         let [market, station, zone, name] =
             ["market_id", "station", "zone", "programme"].map(|name| answer.texts(name));
         self.watching.sort_unstable_by_key(|(programme, person, _)| (*programme, *person));
-        let zoned: std::collections::HashSet<u32> = self
-            .people
-            .iter()
-            .zip(&self.zones_of)
-            .filter(|(_, zones)| !zones.is_empty())
-            .map(|(person, _)| person.market)
-            .collect();
+        // Zones of every market that some home of the panel gets.
+        let mut known: HashMap<u32, std::collections::HashSet<u32>> = HashMap::new();
+        for (person, zones) in self.people.iter().zip(&self.zones_of).filter(|(_, zones)| !zones.is_empty()) {
+            known.entry(person.market).or_default().extend(zones);
+        }
         let whole = self.watching.len();
         for at in 0..answer.rows() {
             let text = |column: &[Option<String>]| column[at].clone().unwrap_or_default();
             let Some(market) = self.market_numbers.find(&text(&market)) else { continue };
             let key = (market, text(&station), text(&name));
             let Some(base) = self.programmes.get(&key).copied() else { continue };
-            let number = match (self.zones.find(&text(&zone)), zoned.contains(&market)) {
-                (_, false) => base,
-                (None, true) => continue,
-                (Some(zone), true) => {
+            let of_zone = self.zones.find(&text(&zone).to_lowercase());
+            let number = match (known.get(&market), of_zone) {
+                (None, _) => base,
+                (Some(known), Some(zone)) if known.contains(&zone) => {
                     let fresh = self.known.len() as u32;
-                    self.known.push(self.known[base as usize]);
-                    self.market_of.push(market);
                     let from = self.watching[..whole].partition_point(|(of, ..)| *of < base);
                     let to = self.watching[..whole].partition_point(|(of, ..)| *of <= base);
                     let own: Vec<(u32, u32, f32)> = self.watching[from..to]
@@ -228,9 +224,17 @@ impl Television {
                         .filter(|(_, person, _)| self.zones_of[*person as usize].contains(&zone))
                         .map(|(_, person, chance)| (fresh, *person, *chance))
                         .collect();
-                    self.watching.extend(own);
-                    fresh
+                    // A zone that everybody who watches gets is the whole market.
+                    if own.len() == to - from {
+                        base
+                    } else {
+                        self.known.push(self.known[base as usize]);
+                        self.market_of.push(market);
+                        self.watching.extend(own);
+                        fresh
+                    }
                 }
+                _ => continue,
             };
             self.in_zones.entry(key).or_default().insert(text(&zone), number);
         }
@@ -264,7 +268,7 @@ impl Television {
             self.voters.push(Some((state, voter)).filter(|(_, voter)| !voter.is_empty()));
             let zones = text(&zones);
             let zones = zones.split(';').filter(|zone| !zone.is_empty());
-            self.zones_of.push(zones.map(|zone| self.zones.number(zone)).collect());
+            self.zones_of.push(zones.map(|zone| self.zones.number(&zone.to_lowercase())).collect());
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Television plans: spots on offer, plans, what-if, and what of a plan was aired.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use axum::Json;
@@ -19,11 +19,11 @@ use crate::error::{ApiError, Problem};
 use crate::jobs::{Claim, JobState};
 use crate::loading::{LoadKind, LoadRequest};
 use crate::long;
+use crate::media::lines::units_of;
 use crate::media::planning::{check, make};
-use crate::media::preparing::{Prepared, day_number, prepare};
+use crate::media::preparing::prepare;
 use crate::media::request::{Change, PlanRequest};
 use crate::media::stored::{self, Prices, Stored};
-use crate::media::television::Television;
 use crate::media::telling;
 use crate::population::Population;
 use crate::reply::{self, Body, Common, Params, Segments};
@@ -284,7 +284,7 @@ pub async fn replan(
         let prepared = prepare(&engine, &serving, &caller, &request, &filter)?;
         check(serving.television()?, &prepared)?;
         let start = units_of(serving.television()?, &prepared, &before.plan["buys"]);
-        let prices = before.prices.limits();
+        let prices = before.prices.limits(serving.television()?, &prepared);
         let begin =
             Before { units: &start, price: before.prices.money, prices: &prices, gap: before.prices.gap };
         // Plans of before tell of no prices.
@@ -304,35 +304,6 @@ pub async fn replan(
         }))
     });
     Ok(Json(told.await?).into_response())
-}
-
-/// The spots of an earlier plan by the offers of now, found by what they are called: offers may have other places. What is
-/// bought by now was among them.
-fn units_of(tv: &Television, prepared: &Prepared, buys: &Value) -> Vec<u32> {
-    let mut start: Vec<u32> = prepared.offers.iter().map(|offer| offer.bought).collect();
-    let mut taken: HashMap<(u32, i32), u32> = HashMap::new();
-    for ((at, _), bought) in prepared.rows.iter().zip(&start).skip(prepared.open) {
-        let row = &prepared.inventory.rows[*at as usize];
-        *taken.entry((row.item, row.week)).or_default() += bought;
-    }
-    for buy in buys.as_array().into_iter().flatten() {
-        let text = |field: &str| buy[field].as_str().unwrap_or_default();
-        let Some(market) = tv.market_numbers.find(text("market")) else { continue };
-        let names = (text("station"), text("programme"));
-        let mut left = buy["units"].as_u64().unwrap_or(0) as u32;
-        for at in prepared.find(market, names, Some(text("zone")), day_number(text("week"))) {
-            let row = &prepared.inventory.rows[prepared.rows[at].0 as usize];
-            if let Some(bought) = taken.get_mut(&(row.item, row.week)) {
-                let among = left.min(*bought);
-                *bought -= among;
-                left -= among;
-            }
-            let room = left.min(prepared.offers[at].units.saturating_sub(start[at]));
-            start[at] += room;
-            left -= room;
-        }
-    }
-    start
 }
 
 fn difference(now: &Value, before: &Value) -> Value {

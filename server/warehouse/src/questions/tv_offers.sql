@@ -3,4 +3,4 @@ SELECT market_id, station, coalesce(zone, '') AS zone, programme, daypart, coale
   week - DATE '1970-01-01' AS week, seconds, price, units
 FROM tv_inventory
 WHERE inventory = $1
-ORDER BY market_id, station, zone, programme, daypart, week, price, units
+ORDER BY market_id, station, zone, programme, daypart, week, price, units, days, starts, ends, seconds
