@@ -24,9 +24,9 @@ const PRICES_OF_LIMITS: usize = 40;
 const PRICES_OF_LIMITS_AGAIN: usize = 8;
 /// Steps of a market's own price towards its least or most.
 const MARKET_STEPS: usize = 12;
+/// A price to begin with where money is left over, of what a dollar reaches on the average.
 const PART_OF_MEAN: f64 = 0.1;
-/// How near to the plan is near enough, and what a round must bring.
-const NEAR: f64 = 1e-5;
+/// What a round must bring.
 const SETTLED: f64 = 2e-5;
 /// Again, with other limits, what a round must bring after the first few.
 const WORTH_A_ROUND: f64 = 3e-4;
@@ -40,6 +40,8 @@ pub struct Begin<'a> {
     pub price: f64,
     /// Prices of money and limits of an earlier bound.
     pub prices: Option<(f64, &'a BTreeMap<Limit, f64>)>,
+    /// A bound that is so near above the plan, as a part of it, is near enough.
+    pub enough: f64,
 }
 
 /// What no plan is above, and what keeping to the limits costs there.
@@ -181,7 +183,7 @@ pub fn bound(audience: &Audience, offers: &[Offer], limits: &Limits, begin: &Beg
         let enough =
             earlier.is_some() && round >= PRICES_OF_LIMITS_AGAIN && most >= before * (1.0 - WORTH_A_ROUND);
         before = most;
-        if most <= reached * (1.0 + NEAR) || (settled && between) || enough {
+        if most <= reached * (1.0 + begin.enough) || (settled && between) || enough {
             break;
         }
         let spends: f64 = found.iter().map(|found| found.spent).sum();

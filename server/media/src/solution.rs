@@ -44,6 +44,9 @@ const WIDE: f64 = 2e-4;
 const GUIDED: usize = 2;
 const WIDER: (f64, f64) = (2.0, 2e-3);
 const WIDEST: f64 = 0.05;
+/// How near a bound above a plan is near enough, and at most where a plan is made again.
+const NEAR: f64 = 1e-5;
+const NEAR_AGAIN: f64 = 2e-3;
 /// Inventories up to so many free spots are searched through whole, as far as so many choices suffice, each of which holds
 /// what everybody saw of it.
 const FEW_SPOTS: u64 = 60;
@@ -91,8 +94,10 @@ pub fn solve(
         return Ok(None);
     }
     let prices = before.map(|before| (before.price, before.prices));
+    // As near as the earlier plan was is near enough, if that was near.
+    let enough = before.map_or(NEAR, |before| (before.gap * 1.1).min(NEAR_AGAIN) + NEAR);
     let bound_of = |plan: &Plan, prices: Option<(f64, &BTreeMap<Limit, f64>)>| {
-        let begin = Begin { units: &plan.units, reached: plan.reached, price: plan.price, prices };
+        let begin = Begin { units: &plan.units, reached: plan.reached, price: plan.price, prices, enough };
         bound(audience, offers, limits, &begin)
     };
     let mut bound = bound_of(&plan, prices);

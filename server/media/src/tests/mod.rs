@@ -92,7 +92,8 @@ fn reach(audience: &Audience, offers: &[Offer], units: &[u32]) -> f64 {
 
 /// The bound above a plan.
 fn most(audience: &Audience, offers: &[Offer], limits: &Limits, plan: &Plan) -> f64 {
-    let begin = Begin { units: &plan.units, reached: plan.reached, price: plan.price, prices: None };
+    let begin =
+        Begin { units: &plan.units, reached: plan.reached, price: plan.price, prices: None, enough: 0.0 };
     bound(audience, offers, limits, &begin).most
 }
 
