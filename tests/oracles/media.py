@@ -94,12 +94,16 @@ def seen_by(plan, people, viewing):
     return [1 - math.exp(rest) for rest in unseen]
 
 
-def reach(server, plan, sources):
-    told = ask(server, f"/v1/media/plans/{plan}")
+def reached_by(server, told, sources):
+    """How many of its universe the panel saw a plan reach."""
     people, viewing = panel_of(f"{sources}/tv_panel_fk.csv"), rows(f"{sources}/tv_viewing_fk.csv")
     weights = weights_of(server, told["request"]["where"], people)
-    seen = seen_by(told["plan"], people, viewing)
-    reached = sum(weight * share for weight, share in zip(weights, seen))
+    return sum(weight * share for weight, share in zip(weights, seen_by(told["plan"], people, viewing)))
+
+
+def reach(server, plan, sources):
+    told = ask(server, f"/v1/media/plans/{plan}")
+    reached = reached_by(server, told, sources)
     # Chances are kept in four bytes.
     expect(abs(told["plan"]["value"] / reached - 1) < 1e-6, f"the panel sees {reached}, the plan promises {told['plan']['value']}")
     spent = sum(buy["units"] * buy["price"] for buy in told["plan"]["buys"])
@@ -115,10 +119,7 @@ def reach(server, plan, sources):
 def rated(server, plan, sources):
     """What a plan of programmes promises of which only ratings are known, beside what the panel saw of them."""
     told = ask(server, f"/v1/media/plans/{plan}")
-    people, viewing = panel_of(f"{sources}/tv_panel_fk.csv"), rows(f"{sources}/tv_viewing_fk.csv")
-    weights = weights_of(server, told["request"]["where"], people)
-    seen = seen_by(told["plan"], people, viewing)
-    reached = sum(weight * share for weight, share in zip(weights, seen))
+    reached = reached_by(server, told, sources)
     off = told["plan"]["value"] / reached - 1
     print(f"{told['request']['budget']:,.0f} dollars: promised {told['plan']['value']:,.0f}, the panel saw {reached:,.0f} ({off:+.1%})")
     expect(abs(off) < 0.08, "a rated plan promises about what the panel saw")

@@ -42,7 +42,7 @@ pub fn make(
     }
     let mut document = Told { tv, prepared, found: &found, usual }.document()?;
     if caller.sees_no_persons() {
-        // So exact a figure could be worked back to the people that it is made of.
+        // Made of rounded counts, and told no more exactly than people.
         document["value"] = json!(whole(found.plan.reached));
         document["bound"]["most"] = json!(whole(found.most()));
         for point in document["curve"].as_array_mut().into_iter().flatten() {
